@@ -1,0 +1,328 @@
+"""The IR: a program with every name resolved, every sugar expanded and every expression typed.
+
+It is what the emitter, the differ, the reference interpreter, the visualiser and the language server read.
+Plain frozen data; `span` fields say where a node came from and take no part in equality or in the canonical JSON.
+
+A worked example. This source
+
+    machine mail(address: text) is task(max_attempts: 3) { state running { run "app.mail:send" } }
+
+becomes (spans left out)
+
+    Machine(
+      name="mail",
+      params=(Field("address", Type("text"), None),),
+      vars=(),
+      states=(
+        State("ready", on=(Clause(("LOCKED_BY_WORKER",), (), None,
+                           (Set("attempts", Binary("+", Ref("builtin", "attempts", INT), Literal(1, INT), INT)),
+                            Goto("running"))),), ...),
+        State("running", run="app.mail:send", on=(Clause(("SUCCESS",), (), None, (Goto("done"),)), ...)),
+        State("failed", enter=(Clause(guard=attempts < 3, body=(Goto("ready"),)), Clause(body=(Goto("abandoned"),)))),
+        State("done", kind="final", ...), State("abandoned", kind="failure", ...)),
+      initial="ready")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal as OneOf
+
+from jetpackc.source import Span
+
+NO_SPAN = Span("", 0, 0, 0, 0)
+
+
+def _place() -> Span:
+    return field(default=NO_SPAN, compare=False, repr=False)
+
+
+TypeKind = OneOf[
+    "bool", "int", "bigint", "float", "numeric", "text", "uuid", "timestamptz", "date", "interval", "json", "bytes", "enum", "null"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type. `enum` is the enum's name in this module when kind is "enum". `null` is the type of the bare literal."""
+
+    kind: TypeKind
+    enum: str = ""
+    array: bool = False
+    optional: bool = False
+
+
+# ---------------------------------------------------------------- expressions: every node has a `type`
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant. `value`: bool; int for int and bigint; text digits for float and numeric; str for text and enum values;
+    int milliseconds for interval; None for null."""
+
+    value: str | int | bool | None
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A resolved name. Builtins: id, state, attempts, depth, parent, root, created_at, entered_at, run_at, now."""
+
+    scope: OneOf["event", "var", "param", "builtin"]
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`-x`, `not x`."""
+
+    operator: OneOf["-", "not"]
+    operand: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Arithmetic (`+ - * / %`), `++`, `??`, comparison, `and`, `or`. Operands may differ in numeric type; `type` is the result's."""
+
+    operator: OneOf["or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "++", "??"]
+    left: Expr
+    right: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """`x is null` or, negated, `x is not null`."""
+
+    operand: Expr
+    negated: bool
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """`x in (a, b)`; with one option of array type, `x in xs`."""
+
+    operand: Expr
+    options: tuple[Expr, ...]
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """`x as type`."""
+
+    operand: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A pure function of `jetpackc.check.functions`, arguments in the order of its signature."""
+
+    function: str
+    arguments: tuple[Expr, ...]
+    type: Type
+
+
+Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call
+
+
+# ---------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Assign a var, or the builtin `attempts`. `increment x` is `set x = x + 1`."""
+
+    name: str
+    value: Expr
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Goto:
+    """Take a transition to a leaf state and end the clause. `delay` (interval) makes a claimable target claimable later.
+    `reenter` leaves and enters the state that owns the clause."""
+
+    target: str
+    delay: Expr | None = None
+    reenter: bool = False
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Dispatch a lifecycle event to this task itself, now, and end the clause (statechart `raise`)."""
+
+    event: str
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Undo the whole dispatch with this message (text)."""
+
+    message: Expr
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Create a task of `machine`, in this module. `arguments` has one entry a param given, in the order of the params;
+    the others take their defaults. `root`: a free task, not a child."""
+
+    machine: str
+    arguments: tuple[tuple[str, Expr], ...]
+    root: bool = False
+    delay: Expr | None = None
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One arm; the last may have no guard (`else`)."""
+
+    guard: Expr | None
+    body: tuple[Statement, ...]
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The first arm whose guard is true runs; null counts as false."""
+
+    branches: tuple[Branch, ...]
+    span: Span = _place()
+
+
+Statement = Set | Goto | Raise | Fail | Spawn | When
+
+
+# ---------------------------------------------------------------- machines
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A typed name: a param, a var, an event's field. `default` of a param or var may read the params before it and now()."""
+
+    name: str
+    type: Type
+    default: Expr | None = None
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What one trigger does: tried in order, the first of an event whose guard is true (null is false) is taken.
+
+    `events` is empty for `enter` and `exit`. A clause's own arrow is the last statement of `body`. A Goto or Raise is
+    always the last statement of its block, and nothing runs after one that was taken.
+    """
+
+    events: tuple[str, ...]
+    guard: Expr | None
+    body: tuple[Statement, ...]
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state. Leaves have no children; a composite has an `initial` child.
+
+    `name` is what the column holds: `cart`, or `charging.ready` for a step's leaf. `on` are its own clauses in the order
+    they are tried (a template's already merged in behind its own); those of enclosing states come after, from inner to
+    outer, then the machine's. `enter` clauses whose guard is true all run, in order, until one takes `->`.
+    """
+
+    name: str
+    kind: OneOf["plain", "final", "failure"] = "plain"
+    parent: str | None = None
+    initial: str | None = None
+    on: tuple[Clause, ...] = ()
+    enter: tuple[Clause, ...] = ()
+    exit: tuple[Clause, ...] = ()
+    run: str | None = None
+    timeout: Expr | None = None
+    ignore: tuple[str, ...] = ()
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An event this machine handles and its payload, as this machine reads it (declared, typed at `on`, or built in).
+    `state` is set for lifecycle events, which are typed a state; elsewhere it is empty."""
+
+    event: str
+    fields: tuple[Field, ...]
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """At most one task with these params or vars while it is not final (or while in `states`)."""
+
+    columns: tuple[str, ...]
+    states: tuple[str, ...] = ()
+    verdict: OneOf["return", "error"] = "error"
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine with its template merged in. `states` in source order, a composite before its children;
+    `initial` is the leaf a new task starts in; `on` are the machine-wide clauses."""
+
+    name: str
+    params: tuple[Field, ...]
+    vars: tuple[Field, ...]
+    states: tuple[State, ...]
+    initial: str
+    on: tuple[Clause, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """A set of names, its values in source order."""
+
+    name: str
+    values: tuple[str, ...]
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event declared at module level."""
+
+    name: str
+    fields: tuple[Field, ...]
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module: one Postgres schema of the same name."""
+
+    name: str
+    enums: tuple[Enum, ...] = ()
+    events: tuple[Event, ...] = ()
+    machines: tuple[Machine, ...] = ()
+    doc: str = ""
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All modules of one build, ordered by name."""
+
+    modules: tuple[Module, ...]
