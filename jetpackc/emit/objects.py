@@ -1,0 +1,50 @@
+"""What the emitter produces: SQL objects, which the differ compares and the planner puts into migrations."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "support", "schema", "domain", "table", "column", "constraint", "index", "function", "trigger", "view", "comment", "data"
+]
+_COMMENT = re.compile(r"--[^\n]*")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlObject:
+    """One object of the database.
+
+    `create` makes it and, for functions, views and comments, also replaces an older version of itself as long as
+    `signature` is the same; any other change is `drop` of the old and `create` of the new. A `column` or `constraint`
+    stands inside its table's `create` too: `within` names that table, and it is created by itself only where the table
+    exists already. `identity` is what the fingerprint is taken of, when that is not `create` (a table's is its
+    built-in columns alone, so that a column more is no other table).
+    """
+
+    kind: Kind
+    name: str
+    create: str
+    drop: str = ""
+    signature: str = ""
+    within: str = ""
+    identity: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is found by: kind and name."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for texts that differ only in comments and white space, so that moved source lines change nothing."""
+        text = _SPACE.sub(" ", _COMMENT.sub(" ", self.identity or self.create)).strip()
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether `create` replaces an older version of the same signature."""
+        return self.kind in ("support", "function", "view", "comment", "data")
