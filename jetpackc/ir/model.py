@@ -33,12 +33,21 @@ from jetpackc.source import Span
 NO_SPAN = Span("", 0, 0, 0, 0)
 
 
-def _place() -> Span:
-    return field(default=NO_SPAN, compare=False, repr=False)
-
-
 TypeKind = OneOf[
-    "bool", "int", "bigint", "float", "numeric", "text", "uuid", "timestamptz", "date", "interval", "json", "bytes", "enum", "null"
+    "bool",
+    "int",
+    "bigint",
+    "float",
+    "numeric",
+    "text",
+    "uuid",
+    "timestamptz",
+    "date",
+    "interval",
+    "json",
+    "bytes",
+    "enum",
+    "null",
 ]
 
 
@@ -57,8 +66,8 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant. `value`: bool; int for int and bigint; text digits for float and numeric; str for text and enum values;
-    int milliseconds for interval; None for null."""
+    """A constant. `value`: bool; int for int and bigint; text digits for float and numeric; str for text and enum
+    values; int milliseconds for interval; None for null."""
 
     value: str | int | bool | None
     type: Type
@@ -66,7 +75,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A resolved name. Builtins: id, state, attempts, depth, parent, root, created_at, entered_at, run_at, now."""
+    """A resolved name; its type is not optional where a guard has ruled null out.
+
+    Builtins: id, state, attempts, depth, parent, root, created_at, entered_at, run_at, now."""
 
     scope: OneOf["event", "var", "param", "builtin"]
     name: str
@@ -84,7 +95,10 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Arithmetic (`+ - * / %`), `++`, `??`, comparison, `and`, `or`. Operands may differ in numeric type; `type` is the result's."""
+    """Arithmetic (`+ - * / %`), `++`, `??`, comparison, `and`, `or`.
+
+    Operands may differ in numeric type; `type` is the result's. `/` of int and bigint cuts towards zero. A comparison
+    with an operand that may be null has an optional result."""
 
     operator: OneOf["or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "++", "??"]
     left: Expr
@@ -139,18 +153,18 @@ class Set:
 
     name: str
     value: Expr
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Goto:
-    """Take a transition to a leaf state and end the clause. `delay` (interval) makes a claimable target claimable later.
-    `reenter` leaves and enters the state that owns the clause."""
+    """Take a transition to a leaf state and end the clause. `delay` (interval) makes a claimable target claimable
+    later. `reenter` leaves and enters the state that owns the clause; `target` is the leaf that this enters."""
 
     target: str
     delay: Expr | None = None
     reenter: bool = False
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,7 @@ class Raise:
     """Dispatch a lifecycle event to this task itself, now, and end the clause (statechart `raise`)."""
 
     event: str
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +180,7 @@ class Fail:
     """Undo the whole dispatch with this message (text)."""
 
     message: Expr
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +192,7 @@ class Spawn:
     arguments: tuple[tuple[str, Expr], ...]
     root: bool = False
     delay: Expr | None = None
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +201,7 @@ class Branch:
 
     guard: Expr | None
     body: tuple[Statement, ...]
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +209,7 @@ class When:
     """The first arm whose guard is true runs; null counts as false."""
 
     branches: tuple[Branch, ...]
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 Statement = Set | Goto | Raise | Fail | Spawn | When
@@ -206,13 +220,14 @@ Statement = Set | Goto | Raise | Fail | Spawn | When
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A typed name: a param, a var, an event's field. `default` of a param or var may read the params before it and now()."""
+    """A typed name: a param, a var, an event's field. `default` of a param or var may read the params before it and
+    now(). An optional one without a default is null when left out."""
 
     name: str
     type: Type
     default: Expr | None = None
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +241,16 @@ class Clause:
     events: tuple[str, ...]
     guard: Expr | None
     body: tuple[Statement, ...]
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """A state. Leaves have no children; a composite has an `initial` child.
 
-    `name` is what the column holds: `cart`, or `charging.ready` for a step's leaf. `on` are its own clauses in the order
-    they are tried (a template's already merged in behind its own); those of enclosing states come after, from inner to
-    outer, then the machine's. `enter` clauses whose guard is true all run, in order, until one takes `->`.
+    `name` is what the column holds: `cart`, or `charging.ready` for a step's leaf. `on` are its own clauses in the
+    order they are tried (a template's already merged in behind its own); those of enclosing states come after, from
+    inner to outer, then the machine's. `enter` clauses whose guard is true all run, in order, until one takes `->`.
     """
 
     name: str
@@ -249,7 +264,7 @@ class State:
     timeout: Expr | None = None
     ignore: tuple[str, ...] = ()
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +284,7 @@ class Unique:
     columns: tuple[str, ...]
     states: tuple[str, ...] = ()
     verdict: OneOf["return", "error"] = "error"
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +301,7 @@ class Machine:
     signatures: tuple[Signature, ...] = ()
     uniques: tuple[Unique, ...] = ()
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +311,7 @@ class Enum:
     name: str
     values: tuple[str, ...]
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +321,7 @@ class Event:
     name: str
     fields: tuple[Field, ...]
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +333,7 @@ class Module:
     events: tuple[Event, ...] = ()
     machines: tuple[Machine, ...] = ()
     doc: str = ""
-    span: Span = _place()
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

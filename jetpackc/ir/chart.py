@@ -1,0 +1,161 @@
+"""Questions about a machine's chart of states: pure helpers for the emitter, the interpreter and the visualiser.
+
+Answers come from an index that is built once a machine object and kept for the few machines last asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jetpackc.ir.model import Clause, Field, Machine, Signature, State, Type
+
+LIFECYCLE = frozenset(
+    {
+        "LOCKED_BY_WORKER",
+        "SUCCESS",
+        "ERROR",
+        "RELEASED",
+        "LEASE_EXPIRED",
+        "TIMEOUT",
+        "ABANDONED",
+        "SUBTREE_UPDATE",
+        "SUBTREE_FLUSHED",
+        "CHILD_DONE",
+    }
+)
+"""Events that Jetpack itself dispatches: they cannot be sent from outside, and are typed a state."""
+
+ERROR_FIELDS = tuple(Field(name, Type("text")) for name in ("type", "message", "traceback"))
+"""The payload of ERROR, the same in every state."""
+
+LOCKED = "LOCKED_BY_WORKER"
+
+
+def states(machine: Machine) -> Mapping[str, State]:
+    """Every state by its name, in source order."""
+    return _index(_Same(machine)).states
+
+
+def leaves(machine: Machine) -> tuple[State, ...]:
+    """The states a task can be in: those without children, in source order."""
+    return _index(_Same(machine)).leaves
+
+
+def leaves_of(machine: Machine, name: str) -> tuple[State, ...]:
+    """The leaves inside a state, in source order; a leaf is its own."""
+    return _index(_Same(machine)).leaves_of[name]
+
+
+def ancestors(machine: Machine, name: str) -> tuple[State, ...]:
+    """The state itself, then the states around it from inner to outer."""
+    return _index(_Same(machine)).ancestors[name]
+
+
+def is_final(machine: Machine, leaf: str) -> bool:
+    """Whether a task in this leaf has ended, well (`final`) or badly (`failure`)."""
+    return states(machine)[leaf].kind != "plain"
+
+
+def clauses(machine: Machine, leaf: str, event: str) -> tuple[Clause, ...]:
+    """The clauses that answer an event in a leaf, in the order they are tried; the first whose guard is true is taken.
+
+    The leaf's own come first, then those of the states around it from inner to outer, then the machine's. A final leaf
+    has its own only.
+    """
+    return _index(_Same(machine)).clauses[leaf].get(event, ())
+
+
+def owner(machine: Machine, leaf: str, clause: Clause) -> str | None:
+    """The state around (or being) the leaf that this very clause object stands in; None for a machine-wide one."""
+    found = (state.name for state in ancestors(machine, leaf) if any(clause is own for own in state.on))
+    return next(found, None)
+
+
+def events(machine: Machine, leaf: str) -> tuple[str, ...]:
+    """The events that a leaf answers, its own or inherited, in the order their first clauses stand."""
+    return tuple(_index(_Same(machine)).clauses[leaf])
+
+
+def claimable(machine: Machine) -> tuple[State, ...]:
+    """The leaves that a worker may claim a task in: those that answer LOCKED_BY_WORKER."""
+    return tuple(leaf for leaf in leaves(machine) if clauses(machine, leaf.name, LOCKED))
+
+
+def running(machine: Machine) -> tuple[State, ...]:
+    """The leaves in which a handler works on the task: those with `run`."""
+    return tuple(leaf for leaf in leaves(machine) if leaf.run is not None)
+
+
+def fields(machine: Machine, event: str, leaf: str) -> tuple[Field, ...]:
+    """The payload of an event as a leaf sees it; empty for an event that the machine has no signature of."""
+    found = _index(_Same(machine)).signatures
+    names = (*(state.name for state in ancestors(machine, leaf)), "")
+    return next((found[event, name].fields for name in names if (event, name) in found), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    states: dict[str, State]
+    leaves: tuple[State, ...]
+    leaves_of: dict[str, tuple[State, ...]]
+    ancestors: dict[str, tuple[State, ...]]
+    clauses: dict[str, dict[str, tuple[Clause, ...]]]
+    signatures: dict[tuple[str, str], Signature]
+
+
+class _Same:
+    """Compares a machine by identity: hashing it by value would walk the whole tree at every question."""
+
+    __slots__ = ("machine",)
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def __hash__(self) -> int:
+        return id(self.machine)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.machine is self.machine
+
+
+@lru_cache(maxsize=32)
+def _index(same: _Same) -> _Index:
+    machine = same.machine
+    by_name = {state.name: state for state in machine.states}
+    parents = {state.parent for state in machine.states}
+    leaf_states = tuple(state for state in machine.states if state.name not in parents)
+    around = {name: _ancestors(by_name, name) for name in by_name}
+    inside: dict[str, list[State]] = {name: [] for name in by_name}
+    for leaf in leaf_states:
+        for state in around[leaf.name]:
+            inside[state.name].append(leaf)
+    return _Index(
+        states=by_name,
+        leaves=leaf_states,
+        leaves_of={name: tuple(found) for name, found in inside.items()},
+        ancestors=around,
+        clauses={leaf.name: _clauses(machine, around[leaf.name]) for leaf in leaf_states},
+        signatures={(signature.event, signature.state): signature for signature in machine.signatures},
+    )
+
+
+def _ancestors(by_name: Mapping[str, State], name: str) -> tuple[State, ...]:
+    found = [by_name[name]]
+    while (parent := found[-1].parent) is not None:
+        found.append(by_name[parent])
+    return tuple(found)
+
+
+def _clauses(machine: Machine, around: tuple[State, ...]) -> dict[str, tuple[Clause, ...]]:
+    leaf = around[0]
+    tried = [*leaf.on]
+    if leaf.kind == "plain":
+        tried += [clause for state in around[1:] for clause in state.on]
+        tried += machine.on
+    found: dict[str, list[Clause]] = {}
+    for clause in tried:
+        for event in clause.events:
+            found.setdefault(event, []).append(clause)
+    return {event: tuple(clauses) for event, clauses in found.items()}
