@@ -1,0 +1,42 @@
+"""J3xx: how a machine moves. Those from J380 on are warnings."""
+
+from __future__ import annotations
+
+from jetpackc.diagnostics.model import Rule, Severity
+
+NO_INITIAL_STATE = Rule(
+    "J301", "no-initial-state", Severity.ERROR, "a machine or a composite state with no initial state"
+)
+SEVERAL_INITIAL_STATES = Rule(
+    "J302", "several-initial-states", Severity.ERROR, "a machine or a composite state with more than one initial state"
+)
+UNREACHABLE_STATE = Rule("J303", "unreachable-state", Severity.ERROR, "a state that nothing leads to")
+DEAD_END_STATE = Rule("J304", "dead-end-state", Severity.ERROR, "a state that nothing leaves and that is not final")
+SHADOWED_CLAUSE = Rule("J305", "shadowed-clause", Severity.ERROR, "a clause that a former one always forestalls")
+ENDLESS_ENTER = Rule("J306", "endless-enter", Severity.ERROR, "a cycle of `enter` that no guard bounds")
+RUN_WITHOUT_CLAIM = Rule("J307", "run-without-claim", Severity.ERROR, "a state with `run` that no claim leads to")
+CLAIM_WITHOUT_RUN = Rule("J308", "claim-without-run", Severity.ERROR, "a claim that leads to a state with no `run`")
+UNANSWERED_OUTCOME = Rule(
+    "J309", "unanswered-outcome", Severity.ERROR, "a state with `run` and no unguarded way out for SUCCESS or ERROR"
+)
+CODE_AFTER_ARROW = Rule("J310", "code-after-arrow", Severity.ERROR, "a statement behind `->`, which ends its block")
+SECOND_TARGET = Rule("J311", "second-target", Severity.ERROR, "`->` in the block of a clause that has a target")
+DELAY_NOT_CLAIMABLE = Rule("J312", "delay-not-claimable", Severity.ERROR, "`in` behind a target that no worker claims")
+LIFECYCLE_EVENT = Rule(
+    "J313", "lifecycle-event", Severity.ERROR, "a lifecycle event declared, sent, or handled where it never comes"
+)
+UNHANDLED_ABANDONED = Rule(
+    "J314", "unhandled-abandoned", Severity.ERROR, "a step that does not say what happens when its attempts are used up"
+)
+FINAL_STATE_CLAUSE = Rule("J315", "final-state-clause", Severity.ERROR, "a clause that a final state cannot have")
+CONFLICTING_KINDS = Rule("J316", "conflicting-kinds", Severity.ERROR, "kinds of state that exclude each other")
+TIMEOUT_WITHOUT_RUN = Rule("J317", "timeout-without-run", Severity.ERROR, "a `timeout` in a state that runs nothing")
+IGNORED_AND_HANDLED = Rule(
+    "J318", "ignored-and-handled", Severity.ERROR, "an event that one state both ignores and handles"
+)
+ARROW_IN_EXIT = Rule("J319", "arrow-in-exit", Severity.ERROR, "`->` in an `exit` block")
+GUARDED_ENTER = Rule(
+    "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
+)
+UNUSED_EVENT = Rule("J381", "unused-event", Severity.WARNING, "an event that is declared and neither sent nor handled")
+UNUSED_VAR = Rule("J382", "unused-var", Severity.WARNING, "a var that is neither set nor read")
