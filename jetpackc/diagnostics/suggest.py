@@ -85,19 +85,15 @@ def did_you_mean(name: str, candidates: Collection[str]) -> str | None:
 
 def _nearest(name: str, candidates: Collection[str]) -> str | None:
     """The candidate within a third of the longer word's length in edits, and not all of it; by distance, then name."""
-    best: tuple[int, str] | None = None
+    near: list[tuple[int, str]] = []
     for candidate in candidates:
         allowed = max(len(name), len(candidate), 3) // 3
         if abs(len(name) - len(candidate)) > allowed:
             continue
         distance = edit_distance(name.lower(), candidate.lower())
-        if (
-            distance <= allowed
-            and distance < min(len(name), len(candidate))
-            and (best is None or (distance, candidate) < best)
-        ):
-            best = (distance, candidate)
-    return best[1] if best else None
+        if distance <= allowed and distance < min(len(name), len(candidate)):
+            near.append((distance, candidate))
+    return min(near)[1] if near else None
 
 
 def edit_distance(left: str, right: str) -> int:

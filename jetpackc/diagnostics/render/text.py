@@ -1,0 +1,158 @@
+"""For people: the message, the source lines that matter with carets below, notes, the way out, and fixes as a diff.
+
+error[J101]: no state `runing` in machine `mail`
+  --> workflows.jet:14:16
+   |
+14 |   on GO -> runing
+   |            ^^^^^^ did you mean `running`?
+   |
+   = help: the states of `mail` are `ready` and `running`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from jetpackc.diagnostics.model import Diagnostic, Fix, Label
+from jetpackc.diagnostics.render.order import end_of, in_order, one_line, printable
+from jetpackc.diagnostics.render.paint import Paint
+from jetpackc.diagnostics.render.width import shown, width_of
+from jetpackc.source import Source
+
+
+def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:
+    """The findings with their excerpts, a blank line between them."""
+    blocks = (_Block(diagnostic, sources, Paint(color)).lines() for diagnostic in in_order(diagnostics))
+    return "\n".join("".join(f"{line.rstrip()}\n" for line in block) for block in blocks)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One finding being drawn."""
+
+    diagnostic: Diagnostic
+    sources: Mapping[str, Source]
+    paint: Paint
+
+    def lines(self) -> Iterator[str]:
+        rule, paint = self.diagnostic.rule, self.paint
+        title = paint.severity(f"{rule.severity.value}[{rule.code}]", rule.severity)
+        yield title + paint.strong(f": {one_line(self.diagnostic.message)}")
+        yield from self._places()
+        yield from self._advice()
+        for fix in self.diagnostic.fixes:
+            yield from self._fix(fix)
+
+    # ------------------------------------------------------------ excerpts
+
+    def _places(self) -> Iterator[str]:
+        """The primary place's file first, then other files that have secondary labels."""
+        if self.diagnostic.span is None:
+            return
+        primary = Label(self.diagnostic.span, self.diagnostic.label)
+        here = primary.span.path
+        labels = [primary, *self.diagnostic.secondary]
+        yield from self._file("-->", [label for label in labels if label.span.path == here])
+        others = sorted((label for label in labels if label.span.path != here), key=_position)
+        for _, group in groupby(others, key=lambda label: label.span.path):
+            yield from self._file(":::", list(group))
+
+    def _file(self, arrow: str, labels: list[Label]) -> Iterator[str]:
+        first = labels[0].span
+        place = f"{one_line(first.path)}:{first.line}:{first.column}"
+        yield f"{' ' * self._gutter}{self.paint.gutter(arrow)} {place}"
+        source = self.sources.get(first.path)
+        if source is None:
+            return
+        yield self._bar("")
+        before = None
+        for number, group in groupby(sorted(labels, key=_line), key=_line):
+            if before is not None and number > before + 1:
+                yield self.paint.gutter("...")
+            before = number
+            yield self._numbered(number, source.line(number))
+            for label in group:
+                yield self._mark(label, source)
+
+    def _mark(self, label: Label, source: Source) -> str:
+        """The row of carets under a line, and what they say; a span of several lines is marked on its first."""
+        text = source.line(label.span.line)
+        start = label.span.column - 1
+        end = min(start + label.span.end - label.span.start, len(text.rstrip()))
+        column, length = width_of(printable(text[:start])), max(1, width_of(printable(text[start:end])))
+        primary = label.span is self.diagnostic.span
+        row = f"{('^' if primary else '-') * length} {one_line(label.text)}".rstrip()
+        severity = self.diagnostic.rule.severity
+        return self._bar(" " * column + (self.paint.severity(row, severity) if primary else self.paint.gutter(row)))
+
+    # ------------------------------------------------------------ advice
+
+    def _advice(self) -> Iterator[str]:
+        said = [("note", note) for note in self.diagnostic.notes]
+        if self.diagnostic.help:
+            said.append(("help", self.diagnostic.help))
+        if said and self.diagnostic.span:
+            yield self._bar("")
+        for kind, text in said:
+            yield from self._remark(kind, text)
+
+    def _remark(self, kind: str, text: str) -> Iterator[str]:
+        head = f"{' ' * (self._gutter + 1)}{self.paint.gutter('=')} {self.paint.strong(kind)}: "
+        first, *rest = printable(text).splitlines() or [""]
+        yield head + first
+        indent = " " * (self._gutter + 1 + len("= : ") + len(kind))
+        yield from (indent + line for line in rest)
+
+    def _fix(self, fix: Fix) -> Iterator[str]:
+        """The edit as a diff of the lines that it touches."""
+        yield from self._remark("fix", fix.title)
+        source = self.sources.get(fix.span.path)
+        if source is None:
+            return
+        number, old, new = edited(fix, source)
+        for offset, line in enumerate(old):
+            yield self.paint.removed(f"{number + offset:>{self._gutter}} - {shown(printable(line))}")
+        for offset, line in enumerate(new):
+            yield self.paint.added(f"{number + offset:>{self._gutter}} + {shown(printable(line))}")
+
+    # ------------------------------------------------------------ the gutter
+
+    @property
+    def _gutter(self) -> int:
+        """Digits of the greatest line number that the finding shows."""
+        spans = [label.span for label in self.diagnostic.secondary]
+        numbers = [span.line for span in [*spans, self.diagnostic.span] if span]
+        numbers += [fix.span.line + fix.replacement.count("\n") for fix in self.diagnostic.fixes]
+        numbers += [end[0] for fix in self.diagnostic.fixes if (end := end_of(fix.span, self.sources))]
+        return len(str(max(numbers, default=1)))
+
+    def _bar(self, text: str) -> str:
+        return f"{' ' * (self._gutter + 1)}{self.paint.gutter('|')} {text}"
+
+    def _numbered(self, number: int, text: str) -> str:
+        return f"{self.paint.gutter(f'{number:>{self._gutter}} |')} {shown(printable(text))}"
+
+
+def edited(fix: Fix, source: Source) -> tuple[int, list[str], list[str]]:
+    """What a fix changes, in whole lines: the first one's number, the lines as they are, the lines as they would be."""
+    start = source.line_starts[fix.span.line - 1]
+    end = source.text.find("\n", fix.span.end)
+    end = len(source.text) if end < 0 else end
+    old = source.text[start:end].split("\n")
+    new = (source.text[start : fix.span.start] + fix.replacement + source.text[fix.span.end : end]).split("\n")
+    number = fix.span.line
+    while old and new and old[0] == new[0]:
+        number, old, new = number + 1, old[1:], new[1:]
+    while old and new and old[-1] == new[-1]:
+        old, new = old[:-1], new[:-1]
+    return number, old, new
+
+
+def _line(label: Label) -> int:
+    return label.span.line
+
+
+def _position(label: Label) -> tuple[str, int]:
+    return label.span.path, label.span.start
