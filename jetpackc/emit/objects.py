@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "support", "schema", "domain", "table", "column", "constraint", "index", "function", "trigger", "view", "comment", "data"
+    "support",
+    "schema",
+    "domain",
+    "table",
+    "column",
+    "constraint",
+    "index",
+    "function",
+    "trigger",
+    "view",
+    "comment",
+    "data",
 ]
 _COMMENT = re.compile(r"--[^\n]*")
 _SPACE = re.compile(r"\s+")

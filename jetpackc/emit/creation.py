@@ -1,0 +1,278 @@
+"""The functions that create tasks: one by one, many at once, from outside and by spawning."""
+
+from __future__ import annotations
+
+from jetpackc.emit.expressions import Scope, top
+from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.render import render
+from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, Shape
+from jetpackc.emit.sql import Sql, ident, literal
+from jetpackc.emit.statements import place
+from jetpackc.ir import model as ir
+
+_CONTROL_TYPES = {
+    "_delay": "interval",
+    "_run_at": "timestamptz",
+    "_priority": "integer",
+    "_key": "text",
+    "_parent": "bigint",
+    "_root": "bigint",
+    "_depth": "integer",
+}
+Values = dict[str, Sql]
+
+
+def creation(shape: Shape) -> list[SqlObject]:
+    """`m_create`, `m_create_many` and what stands behind them."""
+    return [_add(shape), _create(shape), _insert_many(shape), _create_many(shape)]
+
+
+def ordered_params(shape: Shape) -> list[ir.Field]:
+    """Params without a default first: SQL wants it so, and the documents show named notation."""
+    return sorted(shape.machine.params, key=has_default)
+
+
+def has_default(param: ir.Field) -> bool:
+    """Whether a caller may leave it out."""
+    return param.default is not None or param.type.optional
+
+
+def function(name: Sql, create: Sql, types: str) -> SqlObject:
+    """A function object; its signature is its whole head, names, defaults and result included."""
+    head = create[create.index(f"function {name}(") : create.index("\nlanguage ")]
+    return SqlObject("function", name, create, f"drop function {name}({types});", signature=" ".join(head.split()))
+
+
+def _types(shape: Shape) -> list[Sql]:
+    return [shape.type(param.type) for param in ordered_params(shape)]
+
+
+def _add(shape: Shape) -> SqlObject:
+    name = shape.names.internal("add")
+    label = shape.names.bare_internal("add")
+    scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"))
+    params = ordered_params(shape)
+    control: Values = {key: Sql(f"{label}.{key}") for key in CONTROLS + FAMILY}
+    values = {param.name: scope.column(param.name) for param in params}
+    insert = insert_lines(shape, scope, values, control, source="", identity="v_id")
+    text = render(
+        "add",
+        add=name,
+        create=shape.names.public("create"),
+        table=shape.names.table,
+        settings=SETTINGS,
+        params=[{"name": ident(param.name), "type": shape.type(param.type)} for param in params],
+        required=[
+            {"argument": scope.column(param.name), "missing": literal(f"{shape.names.label} needs {param.name}")}
+            for param in params
+            if not param.type.optional
+        ],
+        conflicts=_conflicts(shape, scope, control["_key"]),
+        insert=insert,
+        wake=_wake(shape, f"{_not_later(control)} then", "end if;"),
+        label=label,
+        unique=bool(shape.machine.uniques),
+        claimable=shape.starts_claimable,
+        no_delay=literal(f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: no delay"),
+        claimable=shape.starts_claimable,
+        no_delay=literal(
+            f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: nothing to delay"
+        ),
+        gave_up=literal(f"{shape.names.label}: the tasks in the way keep changing; try again"),
+    )
+    types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + FAMILY)])
+    return function(name, text, types)
+
+
+def _not_later(control: Values) -> str:
+    return f"if coalesce({control['_delay']}, interval '0 s') <= interval '0 s' and coalesce({control['_run_at']}, v_now) <= v_now"
+
+
+def _wake(shape: Shape, before: str = "", after: str = "") -> list[str]:
+    if not shape.starts_claimable:
+        return []
+    call = f"perform jet.wake({literal(shape.names.label)});"
+    return [before, f"  {call}", after] if before else [call]
+
+
+def insert_lines(
+    shape: Shape, scope: Scope, values: Values, control: Values, *, source: str, identity: str
+) -> list[str]:
+    """`insert into the table`, for one row (`source` empty) or for the rows of `source`."""
+    machine = shape.machine
+    columns = [
+        "id",
+        "root",
+        "parent",
+        "depth",
+        "created_at",
+        "entered_at",
+        "_at",
+        "_priority",
+        "_key",
+        "_actor",
+        "_creator",
+    ]
+    cells: list[str] = [
+        identity,
+        f"coalesce({control['_root']}, {identity})",
+        control["_parent"],
+        f"coalesce({control['_depth']}, 0)",
+        *["v_now"] * 3,
+        f"coalesce({control['_priority']}, 0)",
+        control["_key"],
+        *["jet.actor()" if not source else "a.name"] * 2,
+    ]
+    if shape.starts_claimable:
+        columns.append("run_at")
+        cells.append(
+            f"greatest(coalesce({control['_run_at']}, v_now + coalesce({control['_delay']}, interval '0 s')), v_now)"
+        )
+    columns += [ident(column.name) for column in shape.columns]
+    cells += [values[param.name] for param in machine.params]
+    cells += [top(var.default, scope) if var.default is not None else "null" for var in machine.vars]
+    verb = "select" if source else "values"
+    row = ", ".join(cells)
+    lines = [f"insert into {shape.names.table} ({', '.join(columns)})"]
+    return [*lines, f"{verb} {row}", f"from {source}"] if source else [*lines, f"{verb} ({row})"]
+
+
+def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
+    """What can stand in the way of a new row: its idempotency key, and what must be unique."""
+    found: list[dict[str, object]] = [{"key": True, "condition": Sql(f"t._key = {key}"), "returns": True}]
+    for number, unique in enumerate(shape.machine.uniques, 1):
+        given = {
+            name: scope.column(name)
+            if any(param.name == name for param in shape.machine.params)
+            else _var(shape, name, scope)
+            for name in unique.columns
+        }
+        same = " and ".join(f"t.{ident(name)} is not distinct from {value}" for name, value in given.items())
+        told = " || ', ' || ".join(
+            f"{literal(name + ' = ')} || coalesce({value}::text, 'null')" for name, value in given.items()
+        )
+        found.append(
+            {
+                "key": False,
+                "condition": Sql(f"{same} and {unique_condition(shape, unique, 't.')}"),
+                "returns": unique.verdict == "return",
+                "message": Sql(
+                    f"{literal(f'{shape.names.label} already has a live task with ')} || {told} || ', task '"
+                ),
+                "constraint": literal(f"{shape.machine.name}_unique_{number}"),
+                "hint": literal(
+                    "it is unique until that task ends; with or return the create would give that task's id"
+                ),
+            }
+        )
+    return found
+
+
+def _var(shape: Shape, name: str, scope: Scope) -> Sql:
+    var = next(var for var in shape.machine.vars if var.name == name)
+    return top(var.default, scope) if var.default is not None else Sql("null")
+
+
+def unique_condition(shape: Shape, unique: ir.Unique, alias: str = "") -> Sql:
+    """Among which rows something is unique: the live ones, by a column that changes at the end, or those in some states."""
+    return Sql(f"{alias}state in ({shape.listed(unique.states)})" if unique.states else f"not {alias}_ended")
+
+
+def _create(shape: Shape) -> SqlObject:
+    name, label = shape.names.public("create"), shape.names.bare("create")
+    scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"))
+    params = [
+        {
+            "name": ident(param.name),
+            "type": shape.type(param.type),
+            "argument": scope.column(param.name),
+            "default": _default(shape, param),
+        }
+        for param in ordered_params(shape)
+    ]
+    text = render(
+        "create", create=name, add=shape.names.internal("add"), params=params, place=Sql(place(shape.machine.span))
+    ).replace(f"{name}._", f"{label}._")
+    types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS)])
+    return function(name, Sql(text), types)
+
+
+def _default(shape: Shape, param: ir.Field) -> Sql:
+    constant = shape.constant(param)
+    return Sql(f" default {constant}") if constant is not None else Sql("")
+
+
+def _records(shape: Shape) -> Sql:
+    members = [(param.name, shape.type(param.type)) for param in shape.machine.params]
+    members += [(key, Sql(_CONTROL_TYPES[key])) for key in CONTROLS + FAMILY]
+    typed = ", ".join(f"{ident(name)} {type_}" for name, type_ in members)
+    plain = ", ".join(ident(name) for name, _ in members)
+    return Sql(f"rows from (jsonb_to_recordset(_tasks) as ({typed})) with ordinality as x ({plain}, _ordinal)")
+
+
+def _given(shape: Shape, param: ir.Field, alias: str) -> Sql:
+    """A param out of a record: what is missing takes its default."""
+    value = Sql(f"{alias}.{ident(param.name)}")
+    default = shape.constant(param)
+    return Sql(f"coalesce({value}, {default})") if default is not None and default != "null" else value
+
+
+def _insert_many(shape: Shape) -> SqlObject:
+    name = shape.names.internal("insert")
+    source = _records(shape)
+    numbered = f"(select nextval('jet.task_id') as _id, x.* from {source}) x"
+    sort = [_given_column(shape, column) for one in shape.machine.uniques for column in one.columns]
+    text = render(
+        "insert_many",
+        insert_many=name,
+        add=shape.names.internal("add"),
+        table=shape.names.table,
+        settings=SETTINGS,
+        unique=bool(shape.machine.uniques),
+        params=[{"row_value": _given(shape, param, "v_row")} for param in ordered_params(shape)],
+        plain_insert=_insert_rows(shape, numbered, "x._id"),
+        insert=_insert_rows(shape, source, "v_ids[x._ordinal]"),
+        records=source,
+        sort=[*sort, Sql("x._key")],
+        wake=_wake(shape),
+        label=literal(shape.names.label),
+        controls=shape.controls,
+        spec=shape.spec(shape.machine.params),
+        hint=_params_hint(shape),
+    )
+    return function(name, text, "jsonb")
+
+
+def _insert_rows(shape: Shape, source: str, identity: str) -> list[str]:
+    scope = Scope(shape.module.name, lambda column: _given_column(shape, column))
+    values = {param.name: _given_column(shape, param.name) for param in shape.machine.params}
+    control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + FAMILY}
+    rows = f"{source} cross join (select jet.actor() as name) a"
+    return insert_lines(shape, scope, values, control, source=rows, identity=identity)
+
+
+def _given_column(shape: Shape, name: str) -> Sql:
+    """A param of a record under the alias `x`, or the start value of a var."""
+    param = next((param for param in shape.machine.params if param.name == name), None)
+    if param is not None:
+        return _given(shape, param, "x")
+    return _var(shape, name, Scope(shape.module.name, lambda column: _given_column(shape, column)))
+
+
+def _params_hint(shape: Shape) -> Sql:
+    return Sql(f"'its params are: ' || {shape.described(shape.machine.params)}")
+
+
+def _create_many(shape: Shape) -> SqlObject:
+    name = shape.names.public("create_many")
+    text = render(
+        "create_many",
+        create_many=name,
+        insert_many=shape.names.internal("insert"),
+        label=literal(shape.names.label),
+        controls=shape.controls,
+        known=shape.known,
+        spec=shape.spec(shape.machine.params),
+        hint=_params_hint(shape),
+    )
+    return function(name, text, "jsonb")

@@ -1,0 +1,94 @@
+"""IR expressions as SQL. Null behaves as in SQL, which is what the language page asks for: a null guard is false."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jetpackc.emit.sql import Sql, from_json, interval_literal, literal, sql_type
+from jetpackc.ir import model as ir
+
+_OPERATORS = {"==": "=", "!=": "<>", "++": "||"}
+_ORDERED = frozenset(("<", "<=", ">", ">="))
+_NUMERIC = frozenset(("int", "bigint", "float", "numeric"))
+_FUNCTIONS = {"min": "least", "max": "greatest", "trim": "btrim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where an expression stands: how it reaches a column (var, param, builtin), the event's payload and the clock."""
+
+    schema: str
+    column: Callable[[str], Sql]
+    payload: str = "new._payload"
+    now: str = "v_now"
+
+
+def expression(node: ir.Expr, scope: Scope) -> Sql:
+    """The SQL of one expression, safe to stand as an operand."""
+    match node:
+        case ir.Literal():
+            return _literal(node)
+        case ir.Ref():
+            return _ref(node, scope)
+        case ir.Unary():
+            return Sql(f"({'not ' if node.operator == 'not' else '- '}{expression(node.operand, scope)})")
+        case ir.Binary():
+            return _binary(node, scope)
+        case ir.IsNull():
+            return Sql(f"({expression(node.operand, scope)} is {'not ' if node.negated else ''}null)")
+        case ir.In():
+            options = ", ".join(expression(option, scope) for option in node.options)
+            return Sql(f"({expression(node.operand, scope)} in ({options}))")
+        case ir.Cast():
+            return Sql(f"({expression(node.operand, scope)})::{sql_type(node.type, scope.schema)}")
+        case ir.Call():
+            return _call(node, scope)
+
+
+def top(node: ir.Expr, scope: Scope) -> Sql:
+    """The same, without the outer parentheses: for a place where nothing stands beside it."""
+    text = expression(node, scope)
+    if isinstance(node, ir.Unary | ir.Binary | ir.IsNull | ir.In) and text.startswith("("):
+        return Sql(text[1:-1])
+    return text
+
+
+def _literal(node: ir.Literal) -> Sql:
+    value = node.value
+    if value is None:
+        return Sql("null")
+    if isinstance(value, bool):
+        return Sql("true" if value else "false")
+    if node.type.kind == "interval" and isinstance(value, int):
+        return interval_literal(value)
+    if node.type.kind == "float":
+        return Sql(f"{literal(str(value))}::double precision")
+    if node.type.kind in _NUMERIC:
+        return Sql(f"({value})") if str(value).startswith("-") else Sql(str(value))
+    return literal(str(value))
+
+
+def _ref(node: ir.Ref, scope: Scope) -> Sql:
+    if node.scope == "event":
+        return from_json(scope.payload, node.name, node.type, scope.schema)
+    if node.scope == "builtin" and node.name == "now":
+        return Sql(scope.now)
+    return scope.column(node.name)
+
+
+def _binary(node: ir.Binary, scope: Scope) -> Sql:
+    left, right = expression(node.left, scope), expression(node.right, scope)
+    if node.operator == "??":
+        return Sql(f"coalesce({left}, {right})")
+    if node.operator == "%":
+        return Sql(f"mod({left}, {right})")
+    collate = ' collate "C"' if node.operator in _ORDERED and node.left.type.kind in ("text", "enum") else ""
+    return Sql(f"({left}{collate} {_OPERATORS.get(node.operator, node.operator)} {right})")
+
+
+def _call(node: ir.Call, scope: Scope) -> Sql:
+    arguments = ", ".join(top(argument, scope) for argument in node.arguments)
+    if node.function == "backoff":
+        return Sql(f"jet.backoff({arguments}, {scope.column('id')})")
+    return Sql(f"{_FUNCTIONS.get(node.function, node.function)}({arguments})")

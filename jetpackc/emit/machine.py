@@ -1,0 +1,358 @@
+"""All SQL objects of one machine, in the order in which they can be created."""
+
+from __future__ import annotations
+
+from jetpackc.emit import step
+from jetpackc.emit.creation import creation, function, unique_condition
+from jetpackc.emit.manifest import machine_hash, manifest, sendable
+from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.render import render
+from jetpackc.emit.shape import SETTINGS, Shape
+from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified
+from jetpackc.emit.statements import place
+from jetpackc.emit.work import work
+from jetpackc.ir import model as ir
+
+# What the step function alone writes. The others (_event, _payload, _set, _at, _actor, _send_key, _worker, _fence) carry
+# an event to it, and are what generated code sets.
+_BUILT_IN = (
+    *("id", "state", "attempts", "depth", "parent", "root", "created_at", "entered_at", "run_at"),
+    *("_priority", "_seq", "_ended", "_applied", "_token", "_was_state", "_was_entered", "_was_event"),
+    *("_changed", "_hops", "_spawns", "_stuck", "_creator", "_key"),
+)
+
+
+def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
+    """Table, history, step and surface of one machine."""
+    shape = Shape(module, machine)
+    return [
+        _table(shape),
+        *_columns(shape),
+        *_constraints(shape),
+        *_indexes(shape),
+        *_hops(shape),
+        _step(shape),
+        _log(shape),
+        *_born(shape),
+        *_triggers(shape),
+        *creation(shape),
+        *_send(shape),
+        *work(shape),
+        _history(shape),
+        _at(shape),
+        *_comments(shape),
+        _data(shape),
+    ]
+
+
+def _table(shape: Shape) -> SqlObject:
+    def text(columns: list[Sql], constraints: list[Sql]) -> Sql:
+        return render(
+            "table",
+            table=shape.names.table,
+            label=Sql(shape.names.label),
+            place=Sql(place(shape.machine.span)),
+            initial=literal(shape.machine.initial),
+            initial_ended=Sql("true" if shape.machine.initial in shape.ended else "false"),
+            columns=columns,
+            constraints=constraints,
+            pkey=shape.names.bare("pkey"),
+        )
+
+    whole = text([shape.column(column) for column in shape.columns], [_constraint(*one) for one in _checks(shape)])
+    table = shape.names.table
+    return SqlObject("table", table, whole, f"drop table {table};", identity=text([], []))
+
+
+def _columns(shape: Shape) -> list[SqlObject]:
+    return [_column(shape, column) for column in shape.columns]
+
+
+def _column(shape: Shape, column: ir.Field) -> SqlObject:
+    table, name = shape.names.table, ident(column.name)
+    constant = shape.constant(column)
+    add = f"alter table {table} add column {shape.column(column)}"
+    if constant is not None and constant != "null":
+        add += f" default {constant};\nalter table {table} alter column {name} drop default"
+    drop = f"alter table {table} drop column {name};"
+    definition = f"{shape.type(column.type)} {'null' if column.type.optional else 'not null'}"
+    return SqlObject("column", f"{table}.{name}", f"{add};", drop, within=f"table {table}", identity=definition)
+
+
+def _checks(shape: Shape) -> list[tuple[Sql, Sql]]:
+    states = shape.listed(tuple(leaf.name for leaf in shape.leaves))
+    return [(shape.names.bare("state_check"), Sql(f"check (state in ({states}))"))]
+
+
+def _constraint(name: Sql, definition: Sql) -> Sql:
+    return Sql(f"constraint {name} {definition}")
+
+
+def _constraints(shape: Shape) -> list[SqlObject]:
+    table = shape.names.table
+    return [
+        SqlObject(
+            "constraint",
+            f"{table}.{name}",
+            f"alter table {table} add {_constraint(name, definition)} not valid;\nalter table {table} validate constraint {name};",
+            f"alter table {table} drop constraint {name};",
+            within=f"table {table}",
+        )
+        for name, definition in _checks(shape)
+    ]
+
+
+def _indexes(shape: Shape) -> list[SqlObject]:
+    table, bare = shape.names.table, shape.names.bare
+    found = [
+        _index(shape, bare("key"), f"create unique index {bare('key')} on {table} (_key) where _key is not null;"),
+        _index(shape, bare("stuck"), f"create index {bare('stuck')} on {table} (id) where _stuck is not null;"),
+    ]
+    if shape.works:
+        text = f"create index {bare('claim')} on {table} (_priority, run_at, id) where run_at is not null;"
+        found.insert(0, _index(shape, bare("claim"), text))
+    for number, unique in enumerate(shape.machine.uniques, 1):
+        name = bare(f"unique_{number}")
+        columns = ", ".join(ident(column) for column in unique.columns)
+        text = f"create unique index {name} on {table} ({columns}) nulls not distinct where {unique_condition(shape, unique)};"
+        found.append(_index(shape, name, text))
+    return found
+
+
+def _index(shape: Shape, name: Sql, text: str) -> SqlObject:
+    full = qualified(shape.module.name, str(name).strip('"'))
+    return SqlObject("index", full, text, f"drop index {full};")
+
+
+def _hops(shape: Shape) -> list[SqlObject]:
+    hops = shape.names.internal("hops")
+    bare = shape.names.bare_internal
+    text = render(
+        "hops_table",
+        hops=hops,
+        label=Sql(shape.names.label),
+        view=shape.names.public("history"),
+        at=shape.names.public("at"),
+    )
+    by_id, by_key = bare("hops_id"), bare("hops_key")
+    return [
+        SqlObject("table", hops, text, f"drop table {hops};"),
+        _index(shape, by_id, f"create index {by_id} on {hops} (id, seq);"),
+        _index(shape, by_key, f"create unique index {by_key} on {hops} (id, send_key) where send_key is not null;"),
+    ]
+
+
+def _step(shape: Shape) -> SqlObject:
+    context = shape.context
+    where = f"machine {shape.names.label}, {place(shape.machine.span)}"
+    settable = [
+        {"key": literal(var.name), "column": Sql(f"new.{ident(var.name)}"), "value": shape.var_value(var, "new._set")}
+        for var in shape.machine.vars
+    ]
+    name = shape.names.internal("step")
+    text = render(
+        "step",
+        step=name,
+        claims=step.plain_claims(shape.machine),
+        work=shape.works,
+        settable=settable,
+        dispatch=step.dispatch_lines(context),
+        enters=step.enter_lines(context),
+        exits=step.exit_lines(context),
+        tracks_origin=step.tracks_origin(shape.machine),
+        claimable_list=shape.claimable_list,
+        running_list=shape.running_list,
+        ended=Sql(f"new.state in ({shape.listed(shape.ended)})") if shape.ended else Sql("false"),
+        hop_message=literal(f"{shape.names.label}: in state "),
+        hop_detail=literal(where),
+    )
+    return function(name, text, "")
+
+
+def _spawned(shape: Shape) -> list[str]:
+    """One call a machine that this one spawns, with all its new tasks."""
+    lines: list[str] = []
+    for target in dict.fromkeys(node.machine for node in _spawns(shape.machine)):
+        insert = qualified(shape.module.name, f"_{target}_insert")
+        lines += [
+            f"perform {insert}((",
+            "  select jsonb_agg(s.value -> 'task' || case when not (s.value -> 'root')::boolean then",
+            "    jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)",
+            f"  from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = {literal(target)}));",
+        ]
+    return lines
+
+
+def _spawns(machine: ir.Machine) -> list[ir.Spawn]:
+    clauses = [*machine.on, *(clause for state in machine.states for clause in (*state.on, *state.enter, *state.exit))]
+    return [node for clause in clauses for node in _spawns_in(clause.body)]
+
+
+def _spawns_in(body: tuple[ir.Statement, ...]) -> list[ir.Spawn]:
+    found: list[ir.Spawn] = []
+    for node in body:
+        if isinstance(node, ir.Spawn):
+            found.append(node)
+        elif isinstance(node, ir.When):
+            found += [inner for branch in node.branches for inner in _spawns_in(branch.body)]
+    return found
+
+
+def _log(shape: Shape) -> SqlObject:
+    name = shape.names.internal("log")
+    text = render(
+        "log",
+        log=name,
+        table=shape.names.table,
+        hops=shape.names.internal("hops"),
+        was=shape.was,
+        spawned=_spawned(shape),
+        claimable=shape.works,
+        claimable_list=shape.claimable_list,
+        work=shape.works,
+        label=literal(shape.names.label),
+        lost_label=literal(f"{shape.names.label} lost"),
+    )
+    return function(name, text, "")
+
+
+def _born(shape: Shape) -> list[SqlObject]:
+    if not step.begins(shape.machine):
+        return []
+    name = shape.names.internal("born")
+    text = render(
+        "born",
+        born=name,
+        hops=shape.names.internal("hops"),
+        initial=literal(shape.machine.initial),
+        was=Sql("null"),
+        spawned=_spawned(shape),
+        claimable=shape.works,
+        claimable_list=shape.claimable_list,
+        label=literal(shape.names.label),
+    )
+    return [function(name, text, "")]
+
+
+def _triggers(shape: Shape) -> list[SqlObject]:
+    table, internal = shape.names.table, shape.names.internal
+    guarded = ", ".join([*_BUILT_IN, *(ident(column.name) for column in shape.columns)])
+    initial = literal(shape.machine.initial)
+    fresh = (
+        f"new.state <> {initial} or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null "
+        "or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null"
+    )
+    found = {
+        "refuse_update": f"before update of {guarded} on {table}\n  for each statement execute function jet.refuse_write();",
+        "refuse_insert": f"before insert on {table}\n  for each row when ({fresh})\n  execute function jet.refuse_write();",
+        "step": f"before update of _event on {table}\n  for each row execute function {internal('step')}();",
+        "log": f"after update on {table} referencing new table as n old table as o\n"
+        f"  for each statement execute function {internal('log')}();",
+    }
+    if step.begins(shape.machine):
+        found["step_insert"] = f"before insert on {table}\n  for each row execute function {internal('step')}();"
+        found["born"] = (
+            f"after insert on {table} referencing new table as n\n  for each statement execute function {internal('born')}();"
+        )
+    return [
+        SqlObject("trigger", f"{table}.{name}", f"create trigger {name} {body}", f"drop trigger {name} on {table};")
+        for name, body in found.items()
+    ]
+
+
+def _send(shape: Shape) -> list[SqlObject]:
+    events = sendable(shape.machine)
+    if not events:
+        return []
+    name, label = shape.names.public("send"), shape.names.bare("send")
+    text = render(
+        "send",
+        send=name,
+        table=shape.names.table,
+        hops=shape.names.internal("hops"),
+        settings=SETTINGS,
+        label=literal(shape.names.label),
+        events=[
+            {"name": literal(event), "spec": shape.spec(fields), "fields": shape.described(fields)}
+            for event, fields in events.items()
+        ],
+        event_hint=literal(f"it takes {', '.join(events)}"),
+        missing_hint=literal(f"the ids of all its tasks: select id from {shape.names.table}"),
+    ).replace(f"{name}._", f"{label}._")
+    found = [function(name, Sql(text), "bigint, text, jsonb, text")]
+    return [*found, *(_send_event(shape, event, fields) for event, fields in events.items())]
+
+
+def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlObject:
+    suffix = f"send_{event.lower()}"
+    name, label = shape.names.public(suffix), shape.names.bare(suffix)
+    ordered = sorted(fields, key=lambda one: one.type.optional)
+    text = render(
+        "send_event",
+        function=name,
+        event=literal(event),
+        send=shape.names.public("send"),
+        settings=SETTINGS,
+        fields=[
+            {
+                "name": ident(one.name),
+                "type": shape.type(one.type),
+                "default": Sql(" default null" if one.type.optional else ""),
+                "key": literal(one.name),
+                "argument": Sql(f"{label}.{ident(one.name)}"),
+            }
+            for one in ordered
+        ],
+    ).replace(f"{name}._", f"{label}._")
+    types = ", ".join(["bigint", *(shape.type(one.type) for one in ordered), "text"])
+    return function(name, Sql(text.replace("-- 'PAID'", "-- PAID")), types)
+
+
+def _history(shape: Shape) -> SqlObject:
+    view = shape.names.public("history")
+    text = render("history_view", view=view, hops=shape.names.internal("hops"), table=shape.names.table)
+    return SqlObject("view", view, text, f"drop view {view};", signature="1")
+
+
+def _at(shape: Shape) -> SqlObject:
+    name = shape.names.public("at")
+    built_in = "id bigint, state text, attempts integer, depth integer, parent bigint, root bigint"
+    times = "created_at timestamptz, entered_at timestamptz, run_at timestamptz"
+    returns = [Sql(built_in), Sql(times), *(Sql(f"{ident(one.name)} {shape.type(one.type)}") for one in shape.columns)]
+    counting = [claim.state for claim in step.plain_claims(shape.machine) if claim.increments]
+
+    def counted(column: str) -> Sql:
+        return Sql(f"case when {column} in ({', '.join(counting)}) then 1 else 0 end" if counting else "0")
+
+    text = render(
+        "at",
+        at=name,
+        table=shape.names.table,
+        hops=shape.names.internal("hops"),
+        returns=returns,
+        pending_attempts=counted("t._was_state"),
+        logged_attempts=counted("h.claimed_state"),
+        params=[ident(param.name) for param in shape.machine.params],
+        vars=[{"column": ident(var.name), "value": shape.var_value(var, "w.was")} for var in shape.machine.vars],
+    )
+    return function(name, text, "timestamptz")
+
+
+def _comments(shape: Shape) -> list[SqlObject]:
+    if not shape.machine.doc:
+        return []
+    table = shape.names.table
+    text = f"comment on table {table} is {literal(shape.machine.doc)};"
+    return [SqlObject("comment", table, text, f"comment on table {table} is null;")]
+
+
+def _data(shape: Shape) -> SqlObject:
+    module, machine = shape.module, shape.machine
+    where = f"module = {literal(module.name)} and name = {literal(machine.name)}"
+    text = (
+        "insert into jet.machine (module, name, hash, manifest)\n"
+        f"values ({literal(module.name)}, {literal(machine.name)}, {literal(machine_hash(module, machine))},\n"
+        f"  {json_literal(manifest(module, machine))})\n"
+        "on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;"
+    )
+    return SqlObject("data", f"jet.machine {shape.names.label}", text, f"delete from jet.machine where {where};")

@@ -1,0 +1,80 @@
+"""What workers, clients and tools need to know of a machine, kept beside it in `jet.machine`."""
+
+from __future__ import annotations
+
+import hashlib
+
+from jetpackc.ir import canonical, chart
+from jetpackc.ir import model as ir
+
+Json = dict[str, object]
+LOCKED = "LOCKED_BY_WORKER"
+
+
+def machine_hash(module: ir.Module, machine: ir.Machine) -> str:
+    """What one version of a machine is known by: equal for programs that mean the same."""
+    alone = ir.Program((ir.Module(module.name, enums=module.enums, machines=(machine,)),))
+    return hashlib.sha256(canonical.dumps(alone).encode()).hexdigest()
+
+
+def module_hash(module: ir.Module) -> str:
+    """The same for a whole module."""
+    return hashlib.sha256(canonical.dumps(ir.Program((module,))).encode()).hexdigest()
+
+
+def manifest(module: ir.Module, machine: ir.Machine) -> Json:
+    """The manifest of one machine, as JSON data."""
+    leaves = chart.leaves(machine)
+    return {
+        "params": [_field(param) for param in machine.params],
+        "vars": [_field(var) for var in machine.vars],
+        "enums": {enum.name: list(enum.values) for enum in module.enums},
+        "events": {name: [_field(field) for field in found] for name, found in sendable(machine).items()},
+        "initial": machine.initial,
+        "states": [leaf.name for leaf in leaves],
+        "final": [leaf.name for leaf in leaves if leaf.kind == "final"],
+        "failure": [leaf.name for leaf in leaves if leaf.kind == "failure"],
+        "claimable": {leaf.name: claim_target(machine, leaf) for leaf in chart.claimable(machine)},
+        "work": {leaf.name: _work(machine, leaf) for leaf in chart.running(machine)},
+    }
+
+
+def sendable(machine: ir.Machine) -> dict[str, tuple[ir.Field, ...]]:
+    """The events that may be sent from outside, with their fields."""
+    return {
+        signature.event: signature.fields
+        for signature in machine.signatures
+        if not signature.state and signature.event not in chart.LIFECYCLE
+    }
+
+
+def claim_target(machine: ir.Machine, leaf: ir.State) -> str:
+    """The running state that a claim leads to."""
+    last = chart.clauses(machine, leaf.name, LOCKED)[0].body[-1]
+    return last.target if isinstance(last, ir.Goto) else leaf.name
+
+
+def work_name(leaf: ir.State) -> str:
+    """What a handler is bound to: a step's name for its running leaf, else the state's own."""
+    return leaf.parent if leaf.parent and leaf.name.startswith(f"{leaf.parent}.") else leaf.name
+
+
+def _work(machine: ir.Machine, leaf: ir.State) -> Json:
+    return {
+        "name": work_name(leaf),
+        "run": leaf.run,
+        "timeout": leaf.timeout is not None,
+        "outcomes": {
+            event: [_field(field) for field in chart.fields(machine, event, leaf.name)]
+            for event in chart.events(machine, leaf.name)
+            if event != LOCKED
+        },
+    }
+
+
+def _field(field: ir.Field) -> Json:
+    kind = f"enum:{field.type.enum}" if field.type.kind == "enum" else field.type.kind
+    found: Json = {"name": field.name, "type": kind, "optional": field.type.optional}
+    if field.default is not None or field.type.optional:
+        found["default"] = True
+    return found

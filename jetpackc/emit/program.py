@@ -1,0 +1,93 @@
+"""All SQL objects of a program."""
+
+from __future__ import annotations
+
+from jetpackc.emit.creation import function
+from jetpackc.emit.machine import machine_objects
+from jetpackc.emit.manifest import module_hash
+from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.render import render
+from jetpackc.emit.shape import Shape
+from jetpackc.emit.sql import ident, literal, qualified
+from jetpackc.emit.work import has_timeouts
+from jetpackc.ir import model as ir
+
+SUPPORT_VERSION = 1
+"""The version of the schema `jet` that this compiler writes; `jet.meta` tells the one installed."""
+
+
+def emit(program: ir.Program) -> tuple[SqlObject, ...]:
+    """Every object that the program needs, in the order in which they can be created."""
+    objects = [support()]
+    for module in program.modules:
+        objects += _module(module)
+    return tuple(objects)
+
+
+def support() -> SqlObject:
+    """The schema `jet`, as one object."""
+    return SqlObject("support", "jet", render("jet", version=SUPPORT_VERSION))
+
+
+def _module(module: ir.Module) -> list[SqlObject]:
+    schema = ident(module.name)
+    objects = [SqlObject("schema", schema, f"create schema {schema};", f"drop schema {schema};")]
+    if module.doc:
+        text = f"comment on schema {schema} is {literal(module.doc)};"
+        objects.append(SqlObject("comment", f"schema {schema}", text, f"comment on schema {schema} is null;"))
+    for enum in module.enums:
+        objects += _enum(module, enum)
+    for machine in module.machines:
+        objects += machine_objects(module, machine)
+    return [*objects, *_tick(module), _data(module)]
+
+
+def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:
+    """A domain over text: unlike a real enum it can lose a value, and use a new one in the migration that adds it."""
+    domain, check = qualified(module.name, enum.name), ident(f"{enum.name}_check")
+    values = ", ".join(literal(value) for value in enum.values)
+    definition = f"constraint {check} check (value in ({values}))"
+    return [
+        SqlObject(
+            "domain",
+            domain,
+            f'create domain {domain} as text collate "C"\n  {definition};',
+            f"drop domain {domain};",
+            identity=f"domain {domain}",
+        ),
+        SqlObject(
+            "constraint",
+            f"{domain}.{check}",
+            f"alter domain {domain} add {definition};",
+            f"alter domain {domain} drop constraint {check};",
+            within=f"domain {domain}",
+        ),
+    ]
+
+
+def _tick(module: ir.Module) -> list[SqlObject]:
+    shapes = [Shape(module, machine) for machine in module.machines]
+    expires = [
+        {"name": shape.names.internal("expire"), "timeouts": has_timeouts(shape)} for shape in shapes if shape.works
+    ]
+    if not expires:
+        return []
+    name = qualified(module.name, "_tick")
+    trigger = ident(f"{module.name}_tick")
+    text = f"create trigger {trigger} after update of beat on jet.pulse\n  for each row execute function {name}();"
+    return [
+        function(name, render("tick", tick=name, expires=expires), ""),
+        SqlObject("trigger", f"jet.pulse.{trigger}", text, f"drop trigger {trigger} on jet.pulse;"),
+    ]
+
+
+def _data(module: ir.Module) -> SqlObject:
+    from jetpackc import __version__  # noqa: PLC0415 - reads the package's metadata
+
+    text = (
+        "insert into jet.module (name, hash, compiler)\n"
+        f"values ({literal(module.name)}, {literal(module_hash(module))}, {literal(__version__)})\n"
+        "on conflict (name) do update set hash = excluded.hash, compiler = excluded.compiler, applied_at = clock_timestamp();"
+    )
+    drop = f"delete from jet.module where name = {literal(module.name)};"
+    return SqlObject("data", f"jet.module {module.name}", text, drop, identity=module_hash(module))

@@ -1,0 +1,51 @@
+"""Renders the templates. A value that is not SQL already is refused, so nothing unquoted can get out."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jetpackc.emit.sql import Sql, ident, literal
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+class UnquotedValueError(TypeError):
+    """A template printed a value that nobody quoted: an error of ours, never of the user's program."""
+
+
+def render(template: str, **values: object) -> Sql:
+    """The text of `templates/<template>.sql.jinja`, without white space at its ends."""
+    return Sql(_environment().get_template(f"{template}.sql.jinja").render(**values).strip())
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, Sql) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise UnquotedValueError(f"a template prints {value!r}, which is not SQL")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - `--help` must not pay for it
+
+    environment = Environment(
+        loader=PackageLoader("jetpackc.templates", ""),
+        line_statement_prefix="--%",
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        keep_trailing_newline=False,
+        autoescape=False,  # noqa: S701 - SQL, not HTML; `finalize` is the guard
+    )
+    environment.filters.update(ident=ident, literal=literal, joined=_joined, lines=_lines)
+    return environment
+
+
+def _joined(values: list[Sql], separator: str = ", ") -> Sql:
+    return Sql(separator.join(_finalize(value) for value in values))  # type: ignore[misc]
+
+
+def _lines(values: list[str], depth: int) -> Sql:
+    """Ready lines of PL/pgSQL, set in by `depth` levels; the first stands where the template put it."""
+    return Sql(("\n" + "  " * depth).join(values))

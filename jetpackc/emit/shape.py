@@ -1,0 +1,157 @@
+"""What all templates of one machine share: its names, its lists of states, its columns as the templates print them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from jetpackc.emit.expressions import Scope, top
+from jetpackc.emit.names import Names
+from jetpackc.emit.sql import Sql, array_literal, from_json, ident, json_literal, literal, sql_type
+from jetpackc.emit.statements import Context
+from jetpackc.ir import chart
+from jetpackc.ir import model as ir
+
+SETTINGS = Sql("set search_path = pg_catalog, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres'")
+# A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key.
+PINNED = Sql(
+    "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
+)
+CONTROLS = ("_delay", "_run_at", "_priority", "_key")
+FAMILY = ("_parent", "_root", "_depth")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One machine of one module, ready for the templates."""
+
+    module: ir.Module
+    machine: ir.Machine
+    names: Names = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", Names(self.module.name, self.machine.name))
+
+    @cached_property
+    def row_scope(self) -> Scope:
+        """Inside the step function: columns of NEW."""
+        return Scope(self.module.name, lambda name: Sql(f"new.{ident(name)}"))
+
+    @cached_property
+    def task_scope(self) -> Scope:
+        """In a query over the table under the alias `t`."""
+        return Scope(self.module.name, lambda name: Sql(f"t.{ident(name)}"))
+
+    @cached_property
+    def context(self) -> Context:
+        """For the statements of the step function."""
+        return Context(self.module, self.machine, self.row_scope)
+
+    def type(self, type_: ir.Type) -> Sql:
+        """A column's type."""
+        return sql_type(type_, self.module.name)
+
+    @cached_property
+    def columns(self) -> tuple[ir.Field, ...]:
+        """Params, then vars."""
+        return self.machine.params + self.machine.vars
+
+    def column(self, field_: ir.Field) -> Sql:
+        """`amount numeric not null`."""
+        return Sql(f"{ident(field_.name)} {self.type(field_.type)}{'' if field_.type.optional else ' not null'}")
+
+    def constant(self, field_: ir.Field) -> Sql | None:
+        """The default as a constant, where it is one."""
+        if isinstance(field_.default, ir.Literal):
+            return top(field_.default, self.row_scope)
+        return Sql("null") if field_.default is None and field_.type.optional else None
+
+    @cached_property
+    def leaves(self) -> tuple[ir.State, ...]:
+        """All states a task can be in."""
+        return chart.leaves(self.machine)
+
+    @cached_property
+    def claimable(self) -> tuple[str, ...]:
+        """The leaves that workers claim from."""
+        return tuple(leaf.name for leaf in chart.claimable(self.machine))
+
+    @cached_property
+    def running(self) -> tuple[ir.State, ...]:
+        """The leaves that a handler works in."""
+        return chart.running(self.machine)
+
+    @cached_property
+    def works(self) -> bool:
+        """Whether there is anything for a worker."""
+        return bool(self.claimable)
+
+    @cached_property
+    def starts_claimable(self) -> bool:
+        """Whether a new task waits for a worker."""
+        return self.machine.initial in self.claimable
+
+    @cached_property
+    def ended(self) -> tuple[str, ...]:
+        """The final and failure leaves."""
+        return tuple(leaf.name for leaf in self.leaves if leaf.kind != "plain")
+
+    def listed(self, names: tuple[str, ...]) -> Sql:
+        """`'a', 'b'`, for `in (…)`; `null`, which nothing is in, when there are none."""
+        return Sql(", ".join(literal(name) for name in names) or "null")
+
+    @property
+    def claimable_list(self) -> Sql:
+        """For `state in (…)`."""
+        return self.listed(self.claimable)
+
+    @property
+    def running_list(self) -> Sql:
+        """For `state in (…)`."""
+        return self.listed(tuple(leaf.name for leaf in self.running))
+
+    @property
+    def error_list(self) -> Sql:
+        """The leaves that take ERROR."""
+        return self.listed(tuple(leaf.name for leaf in self.leaves if chart.clauses(self.machine, leaf.name, "ERROR")))
+
+    @cached_property
+    def was(self) -> Sql:
+        """How the history keeps the vars as they stood before a dispatch that changed some."""
+        if not self.machine.vars:
+            return Sql("null")
+        pairs = ", ".join(f"{literal(var.name)}, o.{ident(var.name)}" for var in self.machine.vars)
+        return Sql(f"case when n._changed is not null or n._hops is not null then jsonb_build_object({pairs}) end")
+
+    def var_value(self, var: ir.Field, container: str) -> Sql:
+        """A var out of a jsonb object."""
+        return from_json(container, var.name, var.type, self.module.name)
+
+    def spec(self, fields: tuple[ir.Field, ...]) -> Sql:
+        """What `jet.misfit` checks fields against."""
+        return json_literal([self._spec(one) for one in fields])
+
+    def _spec(self, one: ir.Field) -> dict[str, object]:
+        found: dict[str, object] = {
+            "name": one.name,
+            "type": one.type.enum or one.type.kind,
+            "required": not one.type.optional and one.default is None,
+        }
+        if one.type.kind == "enum":
+            found["values"] = list(next(enum.values for enum in self.module.enums if enum.name == one.type.enum))
+        return found
+
+    def described(self, fields: tuple[ir.Field, ...]) -> Sql:
+        """`amount: numeric, method: text?`, for a hint."""
+        parts = (f"{one.name}: {one.type.enum or one.type.kind}{'?' if one.type.optional else ''}" for one in fields)
+        return literal(", ".join(parts) or "none")
+
+    @property
+    def controls(self) -> Sql:
+        """The members of a task object that are no params."""
+        return array_literal(CONTROLS + FAMILY)
+
+    @property
+    def known(self) -> Sql:
+        """All members that a caller may give."""
+        return array_literal(tuple(param.name for param in self.machine.params) + CONTROLS)

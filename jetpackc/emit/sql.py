@@ -1,0 +1,108 @@
+"""Pieces of SQL text: identifiers, literals, types. What is not of type `Sql` cannot get into a template unquoted."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from jetpackc.emit.keywords import RESERVED
+from jetpackc.ir.model import Type
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+# What some migration runner would read as its own: Alembic and SQLAlchemy bind names (`:name`), psycopg placeholders
+# (`%`), Django and JDBC (`?`), Flyway (`${`); a line end or a backslash would not survive every re-indentation.
+_UNSAFE = re.compile(r"[%?\\!\x00-\x1f\x7f]|:(?=[A-Za-z_])|\$(?=[{A-Za-z_$])")
+
+_TYPES = {
+    "bool": "boolean",
+    "int": "integer",
+    "bigint": "bigint",
+    "float": "double precision",
+    "numeric": "numeric",
+    "text": "text",
+    "uuid": "uuid",
+    "timestamptz": "timestamptz",
+    "date": "date",
+    "interval": "interval",
+    "json": "jsonb",
+    "bytes": "bytea",
+    "null": "text",
+}
+_UNITS = (("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1))
+
+
+class Sql(str):
+    """Text that is SQL already."""
+
+    __slots__ = ()
+
+
+def ident(name: str) -> Sql:
+    """A name, quoted where Postgres asks for it.
+
+    >>> ident("cart"), ident("order"), ident("charging.ready")
+    ('cart', '"order"', '"charging.ready"')
+    """
+    if _PLAIN.fullmatch(name) and name not in RESERVED:
+        return Sql(name)
+    return Sql('"' + name.replace('"', '""') + '"')
+
+
+def qualified(schema: str, name: str) -> Sql:
+    """`schema.name`, each quoted where needed."""
+    return Sql(f"{ident(schema)}.{ident(name)}")
+
+
+def literal(text: str) -> Sql:
+    """A string constant that every migration runner passes on verbatim.
+
+    >>> literal("it's"), literal("100%")
+    ("'it''s'", "U&'100!0025' uescape '!'")
+    """
+    if not _UNSAFE.search(text):
+        return Sql("'" + text.replace("'", "''") + "'")
+    escaped = _UNSAFE.sub(lambda found: f"!{ord(found[0]):04X}", text)
+    return Sql("U&'" + escaped.replace("'", "''") + "' uescape '!'")
+
+
+def json_literal(value: object) -> Sql:
+    """A jsonb constant; the space behind each colon keeps it from reading as a bound name."""
+    return Sql(literal(json.dumps(value, ensure_ascii=False, separators=(", ", ": "))) + "::jsonb")
+
+
+def comment(text: str) -> Sql:
+    """Text for a `--` comment: one line, without what a migration runner would take for its own."""
+    return Sql(_UNSAFE.sub(" ", text))
+
+
+def array_literal(names: tuple[str, ...]) -> Sql:
+    """`array['a', 'b']::text[]`."""
+    return Sql(f"array[{', '.join(literal(name) for name in names)}]::text[]")
+
+
+def interval_literal(milliseconds: int) -> Sql:
+    """A duration; days are spelled in hours, since a `.jet` day is 24 h whatever the time zone does.
+
+    >>> interval_literal(5_400_000)
+    "interval '1 h 30 min'"
+    """
+    parts, rest = [], abs(milliseconds)
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{'-' if milliseconds < 0 else ''}{count} {unit}")
+    return Sql(f"interval '{' '.join(parts) or '0 s'}'")
+
+
+def sql_type(type_: Type, schema: str) -> Sql:
+    """The column type."""
+    base = qualified(schema, type_.enum) if type_.kind == "enum" else Sql(_TYPES[type_.kind])
+    return Sql(f"{base}[]") if type_.array else base
+
+
+def from_json(container: str, name: str, type_: Type, schema: str) -> Sql:
+    """The typed value of one member of a jsonb object; JSON's null and a missing member are both null."""
+    if type_.kind == "json":
+        return Sql(f"nullif({container} -> {literal(name)}, 'null'::jsonb)")
+    text = f"{container} ->> {literal(name)}"
+    return Sql(f"({text})") if type_.kind == "text" else Sql(f"({text})::{sql_type(type_, schema)}")

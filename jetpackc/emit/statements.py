@@ -1,0 +1,130 @@
+"""IR statements as PL/pgSQL lines inside the step function.
+
+A taken arrow sets `v_to`, a raised event `v_event`; where something would still follow in an enclosing block, it leaves
+the labelled block `clause` so that nothing runs behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jetpackc.emit.expressions import Scope, expression, top
+from jetpackc.emit.sql import Sql, comment, interval_literal, literal
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+
+Lines = Iterator[str]
+INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the statements of one machine need to know: their machine's vars, and how to reach things."""
+
+    module: ir.Module
+    machine: ir.Machine
+    scope: Scope
+
+    @property
+    def var_names(self) -> frozenset[str]:
+        """The machine's own vars, which the history tells of when they change."""
+        return frozenset(var.name for var in self.machine.vars)
+
+
+def place(span: Span) -> str:
+    """`workflows.jet line 14`, for comments; empty where nothing is known."""
+    return comment(f"{span.path} line {span.line}") if span.line else ""
+
+
+def block(statements: tuple[ir.Statement, ...], context: Context, *, tail: bool = True) -> Lines:
+    """The lines of a block. `tail`: nothing follows it in its clause, so a jump needs no `exit`."""
+    if not statements:
+        yield "null;"
+    for index, node in enumerate(statements):
+        yield from _statement(node, context, tail=tail and index == len(statements) - 1)
+
+
+def conditional(branches: tuple[tuple[ir.Expr | None, list[str]], ...], context: Context, otherwise: str = "") -> Lines:
+    """`if … elsif … else … end if;` over arms of ready lines; `otherwise` stands in the last `else` if there is none."""
+    if branches[0][0] is None:
+        yield from branches[0][1]
+        return
+    for index, (guard, lines) in enumerate(branches):
+        if guard is None:
+            yield "else"
+        else:
+            yield f"{'els' if index else ''}if {top(guard, context.scope)} then"
+        yield from indent(lines)
+        if guard is None:
+            break
+    else:
+        if otherwise:
+            yield "else"
+            yield INDENT + otherwise
+    yield "end if;"
+
+
+def indent(lines: list[str]) -> Lines:
+    """One level deeper."""
+    return (INDENT + line for line in lines)
+
+
+def _statement(node: ir.Statement, context: Context, *, tail: bool) -> Lines:
+    match node:
+        case ir.Set():
+            yield from _set(node, context)
+        case ir.Goto():
+            yield from _goto(node, context, tail=tail)
+        case ir.Raise():
+            yield f"v_raised := {literal(node.event)};"
+            if not tail:
+                yield "exit clause;"
+        case ir.Fail():
+            yield from _fail(node, context)
+        case ir.Spawn():
+            yield from _spawn(node, context)
+        case ir.When():
+            arms = tuple((branch.guard, list(block(branch.body, context, tail=tail))) for branch in node.branches)
+            yield from conditional(arms, context)
+
+
+def _set(node: ir.Set, context: Context) -> Lines:
+    column = context.scope.column(node.name)
+    yield f"{column} := {top(node.value, context.scope)};"
+    if node.name in context.var_names:
+        yield f"v_changed := coalesce(v_changed, '{{}}') || jsonb_build_object({literal(node.name)}, {column});"
+
+
+def _goto(node: ir.Goto, context: Context, *, tail: bool) -> Lines:
+    yield f"v_to := {literal(node.target)};"
+    if node.delay is not None:
+        yield f"v_delay := {top(node.delay, context.scope)};"
+    if node.reenter:
+        yield "v_reenter := true;"
+    if not tail:
+        yield "exit clause;"
+
+
+def _fail(node: ir.Fail, context: Context) -> Lines:
+    where = f"machine {context.module.name}.{context.machine.name}, {place(node.span)}"
+    yield f"raise exception using message = {top(node.message, context.scope)}, errcode = 'P0001',"
+    yield f"  detail = {literal(where)};"
+
+
+def _spawn(node: ir.Spawn, context: Context) -> Lines:
+    members = [f"{literal(name)}, {_json_value(value, context)}" for name, value in node.arguments]
+    if node.delay is not None:
+        members.append(f"'_delay', {expression(node.delay, context.scope)}")
+    task = ", ".join(members)
+    yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
+    yield f"  'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', jsonb_build_object({task}));"
+
+
+def _json_value(value: ir.Expr, context: Context) -> Sql:
+    text = top(value, context.scope)
+    if isinstance(value, ir.Literal) and value.type.kind == "interval" and isinstance(value.value, int):
+        return interval_literal(value.value)
+    if isinstance(value, ir.Literal) and value.value is None:
+        return Sql("null::text")
+    return text

@@ -1,0 +1,154 @@
+"""The lines of the step function: what each state does with each event, and what entering and leaving do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jetpackc.emit.sql import Sql, literal
+from jetpackc.emit.statements import Context, block, conditional, indent, place
+from jetpackc.ir import chart
+from jetpackc.ir import model as ir
+
+LOCKED = "LOCKED_BY_WORKER"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainClaim:
+    """A claim that does nothing but move and, perhaps, count the attempt."""
+
+    state: Sql
+    target: Sql
+    increments: bool
+    place: Sql
+
+
+def plain_claims(machine: ir.Machine) -> list[PlainClaim]:
+    """The claims whose step needs none of the general machinery, and whose history can wait for the next hop."""
+    return [found for state in chart.claimable(machine) if (found := _plain_claim(machine, state)) is not None]
+
+
+def _plain_claim(machine: ir.Machine, state: ir.State) -> PlainClaim | None:
+    clause = chart.clauses(machine, state.name, LOCKED)[0]
+    *effects, last = clause.body
+    if clause.guard is not None or not isinstance(last, ir.Goto) or last.delay is not None or last.reenter:
+        return None
+    if any(not _increments_attempts(effect) for effect in effects) or len(effects) > 1:
+        return None
+    if _entered(machine, last.target, state.name) or _left(machine, state.name, last.target):
+        return None
+    return PlainClaim(literal(state.name), literal(last.target), bool(effects), Sql(place(clause.span) or "a claim"))
+
+
+def _increments_attempts(node: ir.Statement) -> bool:
+    match node:
+        case ir.Set("attempts", ir.Binary("+", ir.Ref("builtin", "attempts"), ir.Literal(1))):
+            return True
+        case _:
+            return False
+
+
+def _entered(machine: ir.Machine, leaf: str, former: str | None) -> list[ir.State]:
+    """The states with something to do on entry to `leaf`, from outer to inner."""
+    around = () if former is None else {state.name for state in chart.ancestors(machine, former)}
+    return [state for state in reversed(chart.ancestors(machine, leaf)) if state.enter and state.name not in around]
+
+
+def _left(machine: ir.Machine, leaf: str, target: str) -> list[ir.State]:
+    around = {state.name for state in chart.ancestors(machine, target)}
+    return [state for state in chart.ancestors(machine, leaf) if state.exit and state.name not in around]
+
+
+def begins(machine: ir.Machine) -> bool:
+    """Whether creating a task runs anything: an `enter` that does more than set the attempts to the 0 they are."""
+    return any(
+        not (clause.guard is None and all(_zeroes_attempts(node) for node in clause.body))
+        for state in _entered(machine, machine.initial, None)
+        for clause in state.enter
+    )
+
+
+def _zeroes_attempts(node: ir.Statement) -> bool:
+    match node:
+        case ir.Set("attempts", ir.Literal(0)):
+            return True
+        case _:
+            return False
+
+
+def dispatch_lines(context: Context) -> list[str]:
+    """Which clause takes `v_event` in `new.state`; those at work first, since most events come to them."""
+    machine = context.machine
+    leaves = sorted(chart.leaves(machine), key=lambda leaf: leaf.run is None)
+    arms = [(leaf, found) for leaf in leaves if (found := _events(leaf, context))]
+    if not arms:
+        return ["v_taken := false;"]
+    lines: list[str] = []
+    for index, (leaf, body) in enumerate(arms):
+        lines.append(f"{'els' if index else ''}if new.state = {literal(leaf.name)} then")
+        lines.extend(indent(body))
+    return [*lines, "else", "  v_taken := false;", "end if;"]
+
+
+def _events(leaf: ir.State, context: Context) -> list[str]:
+    lines: list[str] = []
+    for event in chart.events(context.machine, leaf.name):
+        lines.append(f"{'els' if lines else ''}if v_event = {literal(event)} then")
+        lines.extend(indent(_clauses(chart.clauses(context.machine, leaf.name, event), context)))
+    return [*lines, "else", "  v_taken := false;", "end if;"] if lines else []
+
+
+def _clauses(clauses: tuple[ir.Clause, ...], context: Context) -> list[str]:
+    arms = []
+    for clause in clauses:
+        comment = [f"-- {where}"] if (where := place(clause.span)) else []
+        arms.append((clause.guard, comment + list(block(clause.body, context))))
+    return list(conditional(tuple(arms), context, otherwise="v_taken := false;"))
+
+
+def tracks_origin(machine: ir.Machine) -> bool:
+    """Whether entering or leaving depends on where the task comes from or goes: an `exit`, or a composite's `enter`."""
+    return any(
+        state.exit or (state.enter and chart.leaves_of(machine, state.name) != (state,)) for state in machine.states
+    )
+
+
+def enter_lines(context: Context) -> list[str]:
+    """What entering `new.state` from `v_from` does, from outer to inner; all whose guard is true, until one moves on."""
+    machine = context.machine
+    outer_first = sorted(machine.states, key=lambda state: len(chart.ancestors(machine, state.name)))
+    lines: list[str] = []
+    for state in outer_first:
+        if state.enter:
+            lines.append(f"if {_inside(machine, state, 'new.state', 'v_from')} then")
+            for clause in state.enter:
+                lines.extend(indent(_entry(clause, context)))
+            lines.append("end if;")
+    return lines
+
+
+def exit_lines(context: Context) -> list[str]:
+    """What leaving `v_from` for `v_to` does, from inner to outer."""
+    machine = context.machine
+    inner_first = sorted(machine.states, key=lambda state: -len(chart.ancestors(machine, state.name)))
+    lines: list[str] = []
+    for state in inner_first:
+        if state.exit:
+            lines.append(f"if {_inside(machine, state, 'v_from', 'v_to')} then")
+            for clause in state.exit:
+                lines.extend(indent(_entry(clause, context)))
+            lines.append("end if;")
+    return lines
+
+
+def _entry(clause: ir.Clause, context: Context) -> list[str]:
+    comment = [f"-- {where}"] if (where := place(clause.span)) else []
+    return comment + list(conditional(((clause.guard, list(block(clause.body, context, tail=False))),), context))
+
+
+def _inside(machine: ir.Machine, state: ir.State, here: str, there: str) -> str:
+    """`here` is inside the state and `there` is not (or nowhere); leaving and entering one state again counts for a leaf."""
+    names = [leaf.name for leaf in chart.leaves_of(machine, state.name)]
+    if names == [state.name]:
+        return f"{here} = {literal(state.name)}"
+    listed = ", ".join(literal(name) for name in names)
+    return f"{here} in ({listed}) and ({there} is null or {there} not in ({listed}))"

@@ -1,0 +1,139 @@
+"""The functions of the queue: claim, resolve, and what keeps poison and lost leases from stopping it."""
+
+from __future__ import annotations
+
+from jetpackc.emit import step
+from jetpackc.emit.creation import function
+from jetpackc.emit.expressions import expression
+from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.render import render
+from jetpackc.emit.shape import PINNED, SETTINGS, Shape
+from jetpackc.emit.sql import Sql, ident, literal
+from jetpackc.ir import model as ir
+
+
+def work(shape: Shape) -> list[SqlObject]:
+    """The functions that workers call; none for a machine without work but `retry`."""
+    found = (
+        [_trouble(shape), _settle(shape), _resolve(shape), _claim(shape), _lost(shape), _expire(shape)]
+        if shape.works
+        else []
+    )
+    return [*found, _retry(shape)]
+
+
+def _names(shape: Shape) -> dict[str, object]:
+    return {
+        "table": shape.names.table,
+        "hops": shape.names.internal("hops"),
+        "trouble": shape.names.internal("trouble"),
+        "settle": shape.names.internal("settle"),
+        "retry": shape.names.public("retry"),
+        "settings": SETTINGS,
+        "pinned": PINNED,
+        "label": literal(shape.names.label),
+        "claimable_list": shape.claimable_list,
+        "running_list": shape.running_list,
+        "error_list": shape.error_list,
+        "missing_hint": literal(f"the ids of all its tasks: select id from {shape.names.table}"),
+    }
+
+
+def _public(shape: Shape, suffix: str, types: str, **values: object) -> SqlObject:
+    """A public function whose body names its own arguments by the bare name of the function."""
+    name = shape.names.public(suffix)
+    text = render(suffix, **{**_names(shape), suffix: name, **values})
+    return function(name, Sql(text.replace(f"{name}._", f"{shape.names.bare(suffix)}._")), types)
+
+
+def _internal(shape: Shape, suffix: str, types: str, **values: object) -> SqlObject:
+    name = shape.names.internal(suffix)
+    return function(name, render(suffix, **{**_names(shape), suffix: name, **values}), types)
+
+
+def _trouble(shape: Shape) -> SqlObject:
+    return _internal(shape, "trouble", "bigint, text, jsonb, text, text")
+
+
+def _settle(shape: Shape) -> SqlObject:
+    return _internal(shape, "settle", "bigint, text, bigint, bigint, text, jsonb, jsonb")
+
+
+def _resolve(shape: Shape) -> SqlObject:
+    return _public(shape, "resolve", "bigint, jsonb")
+
+
+def _lost(shape: Shape) -> SqlObject:
+    return _public(shape, "lost", "bigint, bigint[], bigint[]")
+
+
+def _retry(shape: Shape) -> SqlObject:
+    return _public(shape, "retry", "bigint")
+
+
+def _claim(shape: Shape) -> SqlObject:
+    plain = len(step.plain_claims(shape.machine)) == len(shape.claimable)
+    handler = _by_state(shape, [(leaf.name, literal(leaf.run)) for leaf in shape.running if leaf.run], "null")
+    row = [Sql("t.id"), Sql("t._token"), Sql("t.attempts"), Sql("t.state"), handler, _data(shape)]
+    return _public(shape, "claim", "bigint, integer, jsonb", plain=plain, row=row)
+
+
+def _by_state(shape: Shape, values: list[tuple[str, Sql]], otherwise: str) -> Sql:
+    """One expression that depends on the running state."""
+    if len(values) == 1 and len(shape.running) == 1:
+        return values[0][1]
+    if not values:
+        return Sql(otherwise)
+    arms = " ".join(f"when {literal(state)} then {value}" for state, value in values)
+    return Sql(f"case t.state {arms} end")
+
+
+def _data(shape: Shape) -> Sql:
+    parts = [f"'params', {_object(shape.machine.params)}", f"'vars', {_object(shape.machine.vars)}"]
+    parts.append(
+        "'event', case when t._was_event is not null then jsonb_build_object('name', t._was_event, 'payload', t._payload) end"
+    )
+    timeouts = _timeouts(shape)
+    if timeouts:
+        parts.append(f"'timeout', extract(epoch from {_by_state(shape, timeouts, 'null')})")
+    return Sql(f"jsonb_build_object({', '.join(parts)})")
+
+
+def _object(fields: tuple[ir.Field, ...]) -> str:
+    return f"jsonb_build_object({', '.join(f'{literal(one.name)}, {_told(one)}' for one in fields)})"
+
+
+def _told(one: ir.Field) -> str:
+    """How a value reaches a worker: intervals as seconds, for workers of any language."""
+    column = f"t.{ident(one.name)}"
+    return f"extract(epoch from {column})" if one.type.kind == "interval" else column
+
+
+def _timeouts(shape: Shape) -> list[tuple[str, Sql]]:
+    return [
+        (leaf.name, expression(leaf.timeout, shape.task_scope)) for leaf in shape.running if leaf.timeout is not None
+    ]
+
+
+def has_timeouts(shape: Shape) -> bool:
+    """Whether a handler of this machine may run out of time."""
+    return any(leaf.timeout is not None for leaf in shape.running)
+
+
+def _expire(shape: Shape) -> SqlObject:
+    timeouts = _timeouts(shape)
+    timeout = _by_state(shape, timeouts, "null")
+    event = (
+        f"case when t.entered_at + {timeout} <= v_now then 'TIMEOUT' else 'LEASE_EXPIRED' end"
+        if timeouts
+        else "'LEASE_EXPIRED'"
+    )
+    return _internal(
+        shape,
+        "expire",
+        "bigint[], boolean, integer" if timeouts else "bigint[], integer",
+        expire=shape.names.internal("expire"),
+        timeouts=bool(timeouts),
+        timeout=timeout,
+        event=Sql(event),
+    )
