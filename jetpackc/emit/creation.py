@@ -74,10 +74,6 @@ def _add(shape: Shape) -> SqlObject:
         unique=bool(shape.machine.uniques),
         claimable=shape.starts_claimable,
         no_delay=literal(f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: no delay"),
-        claimable=shape.starts_claimable,
-        no_delay=literal(
-            f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: nothing to delay"
-        ),
         gave_up=literal(f"{shape.names.label}: the tasks in the way keep changing; try again"),
     )
     types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + FAMILY)])
