@@ -13,7 +13,8 @@ from jetpackc.ir import chart
 from jetpackc.ir import model as ir
 
 SETTINGS = Sql("set search_path = pg_catalog, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres'")
-# A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key.
+# A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key. The cost
+# that a disabled scan is given would call for JIT compilation, 7 ms for a statement of one.
 PINNED = Sql(
     "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
 )
