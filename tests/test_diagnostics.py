@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jetpackc.diagnostics import Diagnostic, Fix, Label, Rule, Severity
 from jetpackc.diagnostics.registry import AREAS, RULES, collect, rules_of
@@ -377,6 +379,18 @@ def test_github_gives_columns_on_one_line_only_and_no_place_without_a_span() -> 
 @pytest.mark.parametrize("name", ["text", "short", "github"])
 def test_nothing_found_is_nothing_said(name: str) -> None:
     assert FORMATS[name]([], {}) == ""
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\t\r ")), st.data())
+def test_no_text_and_no_place_breaks_a_format(text: str, data: st.DataObject) -> None:
+    source = Source("a.jet", text)
+    start = data.draw(st.integers(0, len(text)))
+    place = source.span(start, data.draw(st.integers(start, len(text))))
+    fix = Fix("f", place, data.draw(st.text()))
+    found = Diagnostic(syntax.SYNTAX_ERROR, text, place, text, (Label(place, text),), (text,), text, (fix,))
+    for render in FORMATS.values():
+        assert render([found], {source.path: source}).endswith("\n")
+    assert len(FORMATS["short"]([found], {}).splitlines()) == FORMATS["github"]([found], {}).count("\n") == 1
 
 
 # ---------------------------------------------------------------- order and count
