@@ -18,7 +18,7 @@ from jetpackc.ir import model
 VERSION = 1
 """Goes up when the shape of the JSON changes; `loads` refuses any other."""
 
-_NODES = {
+_NODES: dict[str, type] = {
     cls.__name__: cls for cls in vars(model).values() if isinstance(cls, type) and cls.__module__ == model.__name__
 }
 

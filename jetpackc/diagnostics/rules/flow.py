@@ -35,6 +35,8 @@ IGNORED_AND_HANDLED = Rule(
     "J318", "ignored-and-handled", Severity.ERROR, "an event that one state both ignores and handles"
 )
 ARROW_IN_EXIT = Rule("J319", "arrow-in-exit", Severity.ERROR, "`->` in an `exit` block")
+GUARDED_CLAIM = Rule("J320", "guarded-claim", Severity.ERROR, "a claim that hangs on a guard")
+UNCLAIMED_RUN = Rule("J321", "unclaimed-run", Severity.ERROR, "a state with `run` that is entered without a claim")
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
 )

@@ -1,0 +1,86 @@
+"""Which argument goes to which param, for a call of a function and for `spawn`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jetpackc.check.report import Report, listed
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import expansion
+from jetpackc.diagnostics.rules import types as rules
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What is called, and from where. `params` says of each param whether it may be left out."""
+
+    name: str
+    params: Mapping[str, bool]
+    span: Span
+
+    @property
+    def takes(self) -> str:
+        """The params as a sentence."""
+        return f"`{self.name}` takes {listed([*self.params], 'and')}" if self.params else f"`{self.name}` takes none"
+
+
+def match(callee: Callee, arguments: Sequence[ast.Argument], report: Report) -> dict[str, ast.Expr]:
+    """The arguments by param, in the order of the params. What does not match is reported and left out."""
+    given: dict[str, ast.Argument] = {}
+    positions = [*callee.params]
+    complete = True
+    for index, argument in enumerate(arguments):
+        position = positions[index] if index < len(positions) else None
+        name = _param(callee, argument, position, given, report)
+        complete = complete and name is not None
+        if name is not None:
+            given[name] = argument
+    if complete:
+        _missing(callee, given, report)
+    return {name: given[name].value for name in positions if name in given}
+
+
+def _param(
+    callee: Callee, argument: ast.Argument, position: str | None, given: Mapping[str, ast.Argument], report: Report
+) -> str | None:
+    """The param an argument is for; None, and a finding, when there is none."""
+    if argument.upper is not None:
+        report.add(expansion.MISPLACED_RANGE, "a range where one value is expected", argument.span, "a range")
+        return None
+    if argument.name is None:
+        return _positional(callee, argument, position, given, report)
+    name = argument.name.text
+    if name not in callee.params:
+        span = argument.name.span
+        report.unknown(rules.UNKNOWN_ARGUMENT, "argument", name, span, callee.params, help=callee.takes)
+        return None
+    if name in given:
+        first = Label(given[name].span, "first given here")
+        message = f"`{name}` is given twice"
+        report.add(rules.DUPLICATE_ARGUMENT, message, argument.span, "given again", secondary=[first])
+        return None
+    return name
+
+
+def _positional(
+    callee: Callee, argument: ast.Argument, position: str | None, given: Mapping[str, ast.Argument], report: Report
+) -> str | None:
+    if any(other.name is not None for other in given.values()):
+        message = "an unnamed argument behind a named one"
+        report.add(rules.POSITIONAL_AFTER_NAMED, message, argument.span, "give it its name")
+        return None
+    if position is None:
+        message = f"too many arguments for `{callee.name}`"
+        report.add(rules.EXTRA_ARGUMENT, message, argument.span, "nothing takes this", help=callee.takes)
+    return position
+
+
+def _missing(callee: Callee, given: Mapping[str, ast.Argument], report: Report) -> None:
+    missing = [name for name, optional in callee.params.items() if not optional and name not in given]
+    if missing:
+        what = "argument" if len(missing) == 1 else "arguments"
+        message = f"`{callee.name}` is missing the {what} {listed(missing, 'and')}"
+        report.add(rules.MISSING_ARGUMENT, message, callee.span, "not given here", help=callee.takes)

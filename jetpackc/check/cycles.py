@@ -1,0 +1,161 @@
+"""Chains of `enter` that could go on for ever.
+
+A hop is a move from one leaf to another; the `enter`s of the states it enters may cause the next hop. A cycle of hops
+is bounded when a guard on it reads what the cycle changes (a retry that counts its attempts), else it is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+from jetpackc.check import walk
+from jetpackc.check.subject import Subject
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import flow as rules
+from jetpackc.ir import chart
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A move between leaves; `source` None is the creation. `reentered` is the state of a `reenter`."""
+
+    source: str | None
+    target: str
+    reentered: str | None = None
+
+
+@dataclass(slots=True)
+class Link:
+    """One hop may cause another: the names its guards read, the vars set on the way, the place of its arrow."""
+
+    reads: set[str]
+    sets: set[str]
+    span: Span
+
+
+Links = dict[tuple[Hop, Hop], Link]
+
+
+def check_cycles(subject: Subject) -> None:
+    """Report each cycle of `enter` that no guard bounds."""
+    links = _links(subject.machine)
+    while (cycle := _find_cycle(links)) is not None:
+        pairs = list(pairwise(cycle))
+        changed = set[str]().union(*(links[pair].sets for pair in pairs))
+        bounded = [pair for pair in pairs if not changed.isdisjoint(links[pair].reads)]
+        if not bounded:
+            _report(subject, cycle, [links[pair].span for pair in pairs])
+        for pair in bounded or pairs:
+            del links[pair]
+
+
+def _report(subject: Subject, cycle: list[Hop], spans: list[Span]) -> None:
+    trace = " -> ".join(hop.target for hop in cycle)
+    message = f"`enter` goes on for ever: `{trace}`"
+    others = [Label(span, "and on") for span in dict.fromkeys(spans[1:]) if span != spans[0]]
+    help = "add a guard that reads a var which one of these states changes"
+    subject.add(rules.ENDLESS_ENTER, message, spans[0], "no guard ends this", secondary=others, help=help)
+
+
+def _find_cycle(links: Links) -> list[Hop] | None:
+    """Some cycle, its first hop again at the end; it begins at the hop that stands first in the source."""
+    before: dict[Hop, list[Hop]] = {}
+    for cause, effect in links:
+        before.setdefault(effect, []).append(cause)
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        cycle: list[Hop] = error.args[1][:-1]
+        places = [links[cycle[index - 1], hop].span.start for index, hop in enumerate(cycle)]
+        start = places.index(min(places)) - 1
+        turned = cycle[start:] + cycle[:start]
+        return [*turned, turned[0]]
+    return None
+
+
+def _links(machine: ir.Machine) -> Links:
+    """Every pair of hops of which the first may cause the second."""
+    links: Links = {}
+    pending = [Hop(None, machine.initial), *_starts(machine)]
+    seen = set(pending)
+    while pending:
+        hop = pending.pop()
+        for effect, link in _effects(machine, hop):
+            known = links.setdefault((hop, effect), link)
+            known.reads &= link.reads
+            if effect not in seen:
+                seen.add(effect)
+                pending.append(effect)
+    return links
+
+
+def _starts(machine: ir.Machine) -> Iterator[Hop]:
+    """The hops that an event causes."""
+    for leaf in chart.leaves(machine):
+        for event in chart.events(machine, leaf.name):
+            yield from _hops(machine, leaf.name, chart.clauses(machine, leaf.name, event))
+
+
+def _hops(machine: ir.Machine, leaf: str, clauses: Iterable[ir.Clause]) -> Iterator[Hop]:
+    for clause in clauses:
+        for goto in walk.gotos([clause]):
+            yield _hop(machine, leaf, clause, goto)
+
+
+def _hop(machine: ir.Machine, leaf: str, clause: ir.Clause, goto: ir.Goto) -> Hop:
+    owners = (state for state in chart.ancestors(machine, leaf) if clause in (*state.on, *state.enter))
+    owner = next(owners, None) if goto.reenter else None
+    return Hop(leaf, goto.target, owner.name if owner else None)
+
+
+def _effects(machine: ir.Machine, hop: Hop) -> Iterator[tuple[Hop, Link]]:
+    """The hops that a hop's `enter`s may cause, until one of them is always taken."""
+    entered = _entered(machine, hop)
+    reads: set[str] = set()
+    sets = walk.assigned(clause for state in entered for clause in state.enter)
+    for clause in (clause for state in entered for clause in state.enter):
+        guards = () if clause.guard is None else (clause.guard,)
+        for arrow, decisive in walk.guarded_arrows(clause.body, guards):
+            reads |= {ref.name for guard in decisive for ref in walk.refs(guard)}
+            for effect, answers in _taken(machine, hop.target, clause, arrow):
+                exits = [each for state in _left(machine, effect) for each in state.exit]
+                yield effect, Link(set(reads), sets | walk.assigned([*answers, *exits]), arrow.span)
+        if walk.is_unguarded(clause) and walk.always_moves(clause.body, ""):
+            return
+
+
+def _taken(
+    machine: ir.Machine, leaf: str, clause: ir.Clause, arrow: walk.Arrow
+) -> Iterator[tuple[Hop, tuple[ir.Clause, ...]]]:
+    """The hop of an arrow; of a `raise`, those of the clauses that answer it, each with its clause."""
+    if isinstance(arrow, ir.Goto):
+        yield _hop(machine, leaf, clause, arrow), ()
+        return
+    for answer in chart.clauses(machine, leaf, arrow.event):
+        for hop in _hops(machine, leaf, [answer]):
+            yield hop, (answer,)
+
+
+def _entered(machine: ir.Machine, hop: Hop) -> list[ir.State]:
+    """The states that a hop enters, from outer to inner."""
+    return _crossed(machine, hop.target, hop.source, hop.reentered)[::-1]
+
+
+def _left(machine: ir.Machine, hop: Hop) -> list[ir.State]:
+    """The states that a hop leaves, from inner to outer."""
+    return [] if hop.source is None else _crossed(machine, hop.source, hop.target, hop.reentered)
+
+
+def _crossed(machine: ir.Machine, leaf: str, other: str | None, reentered: str | None) -> list[ir.State]:
+    """The states around a leaf that are not around the other; with `reenter`, those up to the state reentered."""
+    around = chart.ancestors(machine, leaf)
+    if reentered is not None:
+        names = [state.name for state in around]
+        return list(around[: names.index(reentered) + 1])
+    outside = {state.name for state in chart.ancestors(machine, other)} if other is not None else set()
+    return [state for state in around if state.name not in outside]

@@ -1,0 +1,371 @@
+"""Expressions: names resolved, types found. What has an error is reported once and comes out as None."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jetpackc.check import operators, types
+from jetpackc.check.arguments import Callee, match
+from jetpackc.check.facts import where_not_true, where_true
+from jetpackc.check.functions import FUNCTIONS, Function, Param
+from jetpackc.check.names import type_of
+from jetpackc.check.operators import fit
+from jetpackc.check.scope import Scope
+from jetpackc.diagnostics.rules import names as name_rules
+from jetpackc.diagnostics.rules import types as type_rules
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+
+_GUARD = ir.Type("bool", optional=True)
+_SCOPES = frozenset(("event", "var", "param"))
+_TREES = frozenset(("subtree", "children"))
+
+
+def value(node: ast.Expr, scope: Scope, wanted: ir.Type) -> ir.Expr | None:
+    """The expression as a value of the wanted type, which also tells a bare enum value its enum."""
+    found = typed(node, scope, wanted)
+    return found and fit(found, wanted, node.span, scope.report)
+
+
+def guard(node: ast.Expr, scope: Scope) -> ir.Expr | None:
+    """The expression as a guard: a bool, which may be null and is false then."""
+    return value(node, scope, _GUARD)
+
+
+def typed(node: ast.Expr, scope: Scope, wanted: ir.Type | None = None) -> ir.Expr | None:
+    """The expression with the type it has by itself. `wanted` is a hint for bare enum values alone."""
+    match node:
+        case ast.Constant():
+            return _constant(node, scope)
+        case ast.Variable():
+            return _variable(node, scope, wanted)
+        case ast.Member():
+            return _member(node, scope)
+        case ast.Call():
+            return _call(node, scope)
+        case ast.Unary():
+            return _unary(node, scope)
+        case ast.Binary():
+            return _binary(node, scope, wanted)
+        case ast.IsNull():
+            operand = typed(node.operand, scope)
+            return operand and ir.IsNull(operand, node.negated, types.BOOL)
+        case ast.In():
+            return _in(node, scope)
+        case ast.Cast():
+            return _cast(node, scope)
+        case ast.Index() | ast.ArrayExpr():
+            scope.report.unsupported("an array", node.span)
+            return None
+
+
+# ---------------------------------------------------------------- constants and names
+
+
+def _constant(node: ast.Constant, scope: Scope) -> ir.Expr | None:
+    match node.kind:
+        case "int":
+            return _int(int(str(node.value)), node.span, scope)
+        case "number":
+            return ir.Literal(str(node.value), types.NUMERIC)
+        case "string":
+            return ir.Literal(str(node.value), types.TEXT)
+        case "duration":
+            return ir.Literal(node.value, types.INTERVAL)
+        case "bool":
+            return ir.Literal(node.value, types.BOOL)
+        case "null":
+            return ir.Literal(None, types.NULL)
+
+
+def _int(number: int, span: Span, scope: Scope) -> ir.Expr | None:
+    for type in (types.INT, types.BIGINT):
+        if number in types.INT_RANGES[type.kind]:
+            return ir.Literal(number, type)
+    operators.out_of_range(str(number), types.BIGINT, span, scope.report)
+    return None
+
+
+def _variable(node: ast.Variable, scope: Scope, wanted: ir.Type | None) -> ir.Expr | None:
+    found = scope.lookup(node.name)
+    if found is not None:
+        where, type = found
+        return ir.Ref(where, node.name, type) if type else None
+    if wanted is not None and wanted.kind == "enum":
+        return _enum_value(scope.module.enums[wanted.enum], node.name, node.span, scope, scope.names())
+    _unknown(node, scope)
+    return None
+
+
+def _unknown(node: ast.Variable, scope: Scope) -> None:
+    help = ""
+    if node.name == "now":
+        help = "write `now()`"
+    elif node.name in scope.elsewhere and scope.event is None:
+        event = scope.elsewhere[node.name]
+        help = f"it is a field of `{event}`, and visible in a clause of `on {event}` only; keep it in a var"
+    elif node.name in _SCOPES | _TREES:
+        help = f"`{node.name}` is no value by itself; name a member of it: `{node.name}.…`"
+    scope.report.unknown(name_rules.UNKNOWN_NAME, "name", node.name, node.span, scope.names(), help=help)
+
+
+def _enum_value(enum: ir.Enum, name: str, span: Span, scope: Scope, others: Sequence[str] = ()) -> ir.Expr | None:
+    if name in enum.values:
+        return ir.Literal(name, ir.Type("enum", enum.name))
+    what = f"value of enum `{enum.name}`"
+    scope.report.unknown(name_rules.UNKNOWN_ENUM_VALUE, what, name, span, [*enum.values, *others])
+    return None
+
+
+def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
+    base = node.base
+    if isinstance(base, ast.Variable):
+        if base.name in _SCOPES:
+            return _scoped(base.name, node, scope)
+        if base.name in _TREES:
+            scope.report.unsupported(f"`{base.name}.{node.name.text}`", node.span)
+            return None
+        if base.name in scope.module.enums:
+            return _enum_value(scope.module.enums[base.name], node.name.text, node.name.span, scope)
+    found = typed(base, scope)
+    if found is None:
+        return None
+    if found.type.kind == "json":
+        scope.report.unsupported("a member of `json`", node.span)
+        return None
+    message = f"`{types.show(found.type)}` has no members"
+    scope.report.add(type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`")
+    return None
+
+
+def _scoped(base: str, node: ast.Member, scope: Scope) -> ir.Expr | None:
+    name = node.name
+    found = scope.member(base, name.text)
+    if found is not None:
+        where, type = found
+        return ir.Ref(where, name.text, type) if type else None
+    if base != "event":
+        candidates = scope.vars if base == "var" else scope.params
+        scope.report.unknown(name_rules.UNKNOWN_NAME, base, name.text, name.span, candidates)
+    elif scope.event is None:
+        help = "keep what is needed later in a var"
+        scope.report.add(name_rules.NO_EVENT_HERE, "there is no event here", node.span, "only in `on`", help=help)
+    else:
+        known = f"it has {', '.join(f'`{field}`' for field in scope.event)}" if scope.event else "it has no fields"
+        scope.report.unknown(
+            name_rules.UNKNOWN_FIELD, "field", name.text, name.span, scope.event, help=f"of this event: {known}"
+        )
+    return None
+
+
+# ---------------------------------------------------------------- operators
+
+
+def _unary(node: ast.Unary, scope: Scope) -> ir.Expr | None:
+    if node.operator == "not":
+        operand = guard(node.operand, scope)
+        return operand and ir.Unary("not", operand, operand.type)
+    if isinstance(node.operand, ast.Constant) and node.operand.kind in {"int", "number"}:
+        return _negative(node.operand, node.span, scope)
+    operand = typed(node.operand, scope)
+    return operand and operators.negate(node, operand, scope.report)
+
+
+def _negative(constant: ast.Constant, span: Span, scope: Scope) -> ir.Expr | None:
+    """A negative number is a constant of its own: the least int has no positive one."""
+    if constant.kind == "number":
+        return ir.Literal(f"-{constant.value}", types.NUMERIC)
+    return _int(-int(str(constant.value)), span, scope)
+
+
+def _binary(node: ast.Binary, scope: Scope, wanted: ir.Type | None) -> ir.Expr | None:
+    if node.operator in {"and", "or"}:
+        return _logic(node, scope)
+    if node.operator in {"==", "!="} and (test := _state_test(node, scope)) is not None:
+        return test
+    pair = _pair(node.left, node.right, scope, wanted if node.operator == "??" else None)
+    if pair is None:
+        return None
+    if node.operator in operators.COMPARISONS:
+        return operators.compare(node, *pair, scope.report)
+    if node.operator in operators.ARITHMETIC:
+        return operators.arithmetic(node, *pair, scope.report)
+    if node.operator == "++":
+        return operators.concatenate(node, *pair, scope.report)
+    return operators.coalesce(node, *pair, scope.report)
+
+
+def _logic(node: ast.Binary, scope: Scope) -> ir.Expr | None:
+    left = guard(node.left, scope)
+    shown = where_true(left) if node.operator == "and" else where_not_true(left)
+    right = guard(node.right, scope.knowing(shown))
+    if left is None or right is None:
+        return None
+    return ir.Binary(node.operator, left, right, types.optional_if(types.BOOL, left.type, right.type))
+
+
+def _pair(left: ast.Expr, right: ast.Expr, scope: Scope, wanted: ir.Type | None) -> tuple[ir.Expr, ir.Expr] | None:
+    """Both operands; each tells the other which enum a bare value is of."""
+    if wanted is None and _is_bare(left, scope):
+        second, first = _hinted(right, left, scope, None)
+    else:
+        first, second = _hinted(left, right, scope, wanted)
+    return (first, second) if first is not None and second is not None else None
+
+
+def _hinted(
+    one: ast.Expr, other: ast.Expr, scope: Scope, wanted: ir.Type | None
+) -> tuple[ir.Expr | None, ir.Expr | None]:
+    """One expression, then another that is hinted by its type. A bare value without a hint is not held against it."""
+    first = typed(one, scope, wanted)
+    if first is None and _is_bare(other, scope):
+        return None, None
+    return first, typed(other, scope, first.type if first else None)
+
+
+def _is_bare(node: ast.Expr, scope: Scope) -> bool:
+    return isinstance(node, ast.Variable) and scope.lookup(node.name) is None
+
+
+def _in(node: ast.In, scope: Scope) -> ir.Expr | None:
+    if node.options is None:
+        scope.report.unsupported("`in` with an array", node.span)
+        return None
+    if _is_state(node.operand, scope):
+        leaves = [_leaves(option, scope) for option in node.options]
+        found = [leaf for names in leaves if names for leaf in names]
+        return _in_states(tuple(dict.fromkeys(found))) if all(leaves) else None
+    operand = typed(node.operand, scope)
+    if operand is None:
+        return None
+    options = [typed(option, scope, operand.type) for option in node.options]
+    if None in options:
+        return None
+    return operators.one_of(node, operand, tuple(option for option in options if option), scope.report)
+
+
+def _cast(node: ast.Cast, scope: Scope) -> ir.Expr | None:
+    wanted = type_of(node.type, scope.module.enums, scope.report)
+    operand = typed(node.operand, scope)
+    if wanted is None or operand is None:
+        return None
+    return operators.cast(node, operand, wanted, scope.report)
+
+
+# ---------------------------------------------------------------- `state == charging`
+
+
+def _state_test(node: ast.Binary, scope: Scope) -> ir.Expr | None:
+    """`state == s`, where `s` means every leaf in it; None when this is an ordinary comparison."""
+    if not _is_state(node.left, scope) or isinstance(node.right, ast.Constant):
+        return None
+    if isinstance(node.right, ast.Variable) and scope.lookup(node.right.name) is not None:
+        return None
+    leaves = _leaves(node.right, scope)
+    test = _in_states(leaves) if leaves else None
+    return ir.Unary("not", test, types.BOOL) if test and node.operator == "!=" else test
+
+
+def _in_states(leaves: tuple[str, ...]) -> ir.Expr:
+    state = ir.Ref("builtin", "state", types.TEXT)
+    return ir.In(state, tuple(ir.Literal(leaf, types.TEXT) for leaf in leaves), types.BOOL)
+
+
+def _is_state(node: ast.Expr, scope: Scope) -> bool:
+    return isinstance(node, ast.Variable) and scope.lookup(node.name) == ("builtin", types.TEXT)
+
+
+def _leaves(node: ast.Expr, scope: Scope) -> tuple[str, ...] | None:
+    name = _dotted(node)
+    if name is None:
+        found = typed(node, scope)
+        if found is not None:
+            scope.report.add(type_rules.TYPE_MISMATCH, "expected the name of a state", node.span, "no state's name")
+        return None
+    if name not in scope.states:
+        scope.report.unknown(name_rules.UNKNOWN_STATE, "state", name, node.span, scope.states)
+        return None
+    return scope.states[name]
+
+
+def _dotted(node: ast.Expr) -> str | None:
+    """`charging.ready` as one name."""
+    if isinstance(node, ast.Variable):
+        return node.name
+    base = _dotted(node.base) if isinstance(node, ast.Member) else None
+    return f"{base}.{node.name.text}" if isinstance(node, ast.Member) and base else None
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
+    name = _dotted(node.function)
+    if name is not None and name.partition(".")[0] in _TREES:
+        scope.report.unsupported(f"`{name}`", node.span)
+        return None
+    if not isinstance(node.function, ast.Variable) or name is None:
+        scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
+        return None
+    if name == "now":
+        match(Callee("now", {}, node.span), node.arguments, scope.report)
+        return ir.Ref("builtin", "now", types.TIMESTAMPTZ)
+    if name in FUNCTIONS:
+        return _apply(FUNCTIONS[name], node, scope)
+    if scope.lookup(name) is not None:
+        scope.report.add(type_rules.NOT_CALLABLE, f"`{name}` is no function", node.function.span, "called here")
+    else:
+        scope.report.unknown(name_rules.UNKNOWN_FUNCTION, "function", name, node.function.span, [*FUNCTIONS, "now"])
+    return None
+
+
+def _apply(function: Function, node: ast.Call, scope: Scope) -> ir.Expr | None:
+    params = _params(function, len(node.arguments))
+    optional = {param.name: param.default is not None for param in params}
+    given = match(Callee(function.name, optional, node.span), node.arguments, scope.report)
+    lowered = [_argument(param, given.get(param.name), function, scope) for param in params]
+    arguments = tuple(argument for argument in lowered if argument is not None)
+    if len(arguments) < len(params):
+        return None
+    if function.result is not None:
+        return ir.Call(function.name, arguments, function.result)
+    return _generic(function, arguments, node, scope)
+
+
+def _params(function: Function, count: int) -> tuple[Param, ...]:
+    """The params for a call with so many arguments."""
+    if not function.variadic:
+        return function.params
+    more = range(len(function.params) + 1, count + 1)
+    return (*function.params, *(replace(function.params[-1], name=f"number {index}") for index in more))
+
+
+def _argument(param: Param, given: ast.Expr | None, function: Function, scope: Scope) -> ir.Expr | None:
+    if given is None:
+        return param.default
+    if param.type is not None:
+        return value(given, scope, param.type)
+    found = typed(given, scope)
+    if found is None:
+        return None
+    takes = types.is_number(found.type) if function.numbers else found.type.kind in types.EXTREMES
+    if takes:
+        return operators.required_value(given, found, scope.report)
+    message = f"`{function.name}` does not take `{types.show(found.type)}`"
+    scope.report.add(type_rules.TYPE_MISMATCH, message, given.span, f"a `{types.show(found.type)}`")
+    return None
+
+
+def _generic(function: Function, arguments: tuple[ir.Expr, ...], node: ast.Call, scope: Scope) -> ir.Expr | None:
+    shared = arguments[0].type
+    for argument, written in zip(arguments, node.arguments, strict=True):
+        wider = types.common(shared, argument.type)
+        if wider is None:
+            message = f"`{function.name}` takes values of one type"
+            label = f"a `{types.show(argument.type)}` beside a `{types.show(shared)}`"
+            scope.report.add(type_rules.TYPE_MISMATCH, message, written.span, label)
+            return None
+        shared = wider
+    return ir.Call(function.name, tuple(operators.adapt(argument, shared) for argument in arguments), shared)

@@ -1,0 +1,17 @@
+"""The checks of how machines move. They read the IR, and only machines that came out of the types whole."""
+
+from __future__ import annotations
+
+from jetpackc.check.cycles import check_cycles
+from jetpackc.check.reach import check_reach, check_shadows
+from jetpackc.check.subject import Subject
+from jetpackc.check.usage import check_guarded_enters, check_vars
+from jetpackc.check.work import check_work
+
+CHECKS = (check_reach, check_shadows, check_cycles, check_work, check_guarded_enters, check_vars)
+
+
+def check_flow(subject: Subject) -> None:
+    """Run every flow check over one machine."""
+    for check in CHECKS:
+        check(subject)

@@ -1,0 +1,127 @@
+"""Names in Postgres: what the generated objects are called, that none is too long, and that no two are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import names as rules
+from jetpackc.ir.chart import LIFECYCLE
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+
+LONGEST = 63
+"""Bytes of a name that Postgres keeps; it cuts off the rest without a word."""
+
+INTERNAL = 14
+"""Bytes that internal objects add to a machine's name: `_`, `_` and a suffix of up to twelve."""
+
+FUNCTIONS = ("create", "create_many", "send", "claim", "resolve", "retry", "at", "lost")
+
+
+class Parts(Protocol):
+    """The declarations of a module."""
+
+    span: Span
+    enums: list[ast.Enum]
+    machines: list[ast.Machine]
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A generated object: its name, what it comes from, and where that is declared."""
+
+    name: str
+    origin: str
+    span: Span
+
+
+def check_generated(module: str, parts: Parts, report: Report) -> None:
+    """Report names that Postgres would cut, and objects that would meet under one name."""
+    _check(ast.Name(module, parts.span), "module", LONGEST, report)
+    for enum in parts.enums:
+        _check(enum.name, "enum", LONGEST, report)
+    for machine in parts.machines:
+        _check_machine(machine, report)
+    _check_collisions(_relations(parts), report)
+    _check_collisions(_functions(parts), report)
+
+
+def _check_machine(machine: ast.Machine, report: Report) -> None:
+    _check(machine.name, "machine", LONGEST - INTERNAL, report)
+    for param in machine.params:
+        _check(param.name, "param", LONGEST, report)
+    for member in machine.members:
+        if isinstance(member, ast.Var):
+            _check(member.name, "var", LONGEST, report)
+    room = max(LONGEST - len(machine.name.text) - len("_send_"), INTERNAL)
+    for event in _sendable(machine):
+        _check(event, f"event of machine `{machine.name.text}`", room, report)
+
+
+def _check(name: ast.Name, what: str, longest: int, report: Report) -> None:
+    if len(name.text) <= longest:
+        return
+    message = f"`{name.text}` is too long for {_article(what)} {what}"
+    label = f"{len(name.text)} bytes, and {longest} fit"
+    help = "Postgres keeps 63 bytes of a name, and the generated objects add to it"
+    report.add(rules.NAME_TOO_LONG, message, name.span, label, help=help)
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
+
+
+def _sendable(machine: ast.Machine) -> list[ast.Name]:
+    """The events that get a function of their own, each where it stands first."""
+    found: dict[str, ast.Name] = {}
+    for event in _events(machine.members):
+        if event.text not in LIFECYCLE:
+            found.setdefault(event.text, event)
+    return list(found.values())
+
+
+def _events(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[ast.Name]:
+    for member in members:
+        match member:
+            case ast.On(events=events) | ast.Ignore(events=events):
+                yield from events
+            case ast.State(members=inner):
+                yield from _events(inner)
+            case _:
+                pass
+
+
+def _relations(parts: Parts) -> Iterator[Object]:
+    """Tables, views and domains: one namespace."""
+    for enum in parts.enums:
+        yield Object(enum.name.text, f"enum `{enum.name.text}`", enum.name.span)
+    for machine in parts.machines:
+        name, span = machine.name.text, machine.name.span
+        yield Object(name, f"machine `{name}`", span)
+        yield Object(f"{name}_history", f"the history of machine `{name}`", span)
+
+
+def _functions(parts: Parts) -> Iterator[Object]:
+    for machine in parts.machines:
+        name, span = machine.name.text, machine.name.span
+        for suffix in FUNCTIONS:
+            yield Object(f"{name}_{suffix}", f"a function of machine `{name}`", span)
+        for event in _sendable(machine):
+            sent = f"{name}_send_{event.text.lower()}"
+            yield Object(sent, f"the sending of `{event.text}` to machine `{name}`", event.span)
+
+
+def _check_collisions(objects: Iterable[Object], report: Report) -> None:
+    """Report the second of two objects of one name; the same declaration written twice is reported elsewhere."""
+    seen: dict[str, Object] = {}
+    for each in objects:
+        first = seen.setdefault(each.name, each)
+        if first.origin != each.origin:
+            message = f"{each.origin} and {first.origin} would both be `{each.name}` in Postgres"
+            other = Label(first.span, first.origin)
+            help = "rename one of them"
+            report.add(rules.COLLIDING_NAMES, message, each.span, each.origin, secondary=[other], help=help)

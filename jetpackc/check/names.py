@@ -1,0 +1,87 @@
+"""Declarations: each name once in its scope, none that is taken, types that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from jetpackc.check.report import Report
+from jetpackc.check.scope import RESERVED, Fields, Typed
+from jetpackc.check.types import SCALARS
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import names as rules
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+
+
+def first_of_each(names: Iterable[ast.Name], what: str, report: Report) -> dict[str, Span]:
+    """The names with the place of their first declaration; later ones of the same name are reported."""
+    seen: dict[str, Span] = {}
+    for name in names:
+        declare(name, what, seen, report)
+    return seen
+
+
+def declare(name: ast.Name, what: str, seen: dict[str, Span], report: Report) -> bool:
+    """Enter a name into its scope; False, and a finding, when it stands there already."""
+    if name.text not in seen:
+        seen[name.text] = name.span
+        return True
+    duplicate(name, what, seen[name.text], report)
+    return False
+
+
+def duplicate(name: ast.Name, what: str, first: Span, report: Report) -> None:
+    """Record a name that is declared again."""
+    message = f"{what} `{name.text}` is declared twice"
+    report.add(
+        rules.DUPLICATE_NAME, message, name.span, "declared again", secondary=[Label(first, "first declared here")]
+    )
+
+
+def refuse_reserved(name: ast.Name, what: str, report: Report) -> None:
+    """Report a param or var that takes the name of a built-in."""
+    if name.text in RESERVED:
+        message = f"`{name.text}` is built in and names no {what}"
+        report.add(rules.BUILTIN_NAME, message, name.span, "every task has it already", help="choose another name")
+
+
+def type_of(node: ast.TypeName, enums: Mapping[str, object], report: Report) -> ir.Type | None:
+    """The type that was written; None, and a finding, when there is none of that name."""
+    name = node.name.text
+    if node.array:
+        report.unsupported("an array type", node.span)
+        return None
+    if name in SCALARS:
+        return ir.Type(SCALARS[name], optional=node.optional)
+    if name in enums:
+        return ir.Type("enum", name, optional=node.optional)
+    report.unknown(rules.UNKNOWN_TYPE, "type", name, node.name.span, [*SCALARS, *enums], help=_known(enums))
+    return None
+
+
+def _known(enums: Collection[str]) -> str:
+    return f"the types are {', '.join(f'`{name}`' for name in (*SCALARS, *enums))}"
+
+
+def typed_fields(fields: Iterable[ast.Field], what: str, enums: Mapping[str, object], report: Report) -> Fields:
+    """Params or an event's fields with their types, the first of each name."""
+    seen: dict[str, Span] = {}
+    found: dict[str, Typed] = {}
+    for field in fields:
+        type = type_of(field.type, enums, report)
+        if declare(field.name, what, seen, report):
+            found[field.name.text] = Typed(field.name.text, type, field.name.span, field.default is not None)
+    return found
+
+
+def ir_fields(fields: Fields) -> tuple[ir.Field, ...]:
+    """The fields whose type is known, without defaults."""
+    return tuple(ir.Field(field.name, field.type, span=field.span) for field in fields.values() if field.type)
+
+
+def equal_payloads(left: Fields, right: Fields) -> bool:
+    """Whether two payloads are one: the same names of the same types in the same order. Unknown types equal any."""
+    return [*left] == [*right] and all(
+        left[name].type is None or right[name].type is None or left[name].type == right[name].type for name in left
+    )

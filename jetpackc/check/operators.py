@@ -1,0 +1,186 @@
+"""The types of operators, over operands that are typed already."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jetpackc.check import types as t
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.rules import types as rules
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+
+NO_NULL = "give it a value for null with `??`, or guard it with `is not null`"
+_NUMBER_KINDS = frozenset(("int", "bigint", "numeric", "float"))
+
+
+def is_null(expr: ir.Expr) -> bool:
+    """Whether it is the bare `null`."""
+    return isinstance(expr, ir.Literal) and expr.value is None
+
+
+def adapt(expr: ir.Expr, wanted: ir.Type) -> ir.Expr:
+    """A number written in the source takes the wider type that is wanted of it; anything else stays as it is."""
+    if not (isinstance(expr, ir.Literal) and expr.type.kind in _NUMBER_KINDS and t.is_number(wanted)):
+        return expr
+    if expr.type.kind == wanted.kind or not t.widens(expr.type, wanted):
+        return expr
+    value = expr.value if wanted.kind == "bigint" else str(expr.value)
+    return ir.Literal(value, t.required(wanted))
+
+
+def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report) -> ir.Expr | None:
+    """The expression as a value of the wanted type; None, and a finding, when it is not one."""
+    if is_null(found) and wanted.optional:
+        return ir.Literal(None, wanted)
+    found = adapt(found, wanted)
+    if t.fits(found.type, wanted):
+        return found
+    if t.widens(found.type, wanted):
+        message = f"this may be null, and a `{t.show(wanted)}` is required"
+        report.add(rules.OPTIONAL_VALUE, message, span, f"a `{t.show(found.type)}`", help=NO_NULL)
+        return None
+    if isinstance(found, ir.Literal) and t.is_number(found.type) and wanted.kind in t.INT_RANGES and _is_whole(found):
+        out_of_range(str(found.value), wanted, span, report)
+        return None
+    message = f"expected `{t.show(wanted)}`, found `{t.show(found.type)}`"
+    report.add(rules.TYPE_MISMATCH, message, span, f"a `{t.show(found.type)}`", help=_conversion(found, wanted))
+    return None
+
+
+def _is_whole(literal: ir.Literal) -> bool:
+    return isinstance(literal.value, int)
+
+
+def out_of_range(digits: str, wanted: ir.Type, span: Span, report: Report) -> None:
+    """Record a number that its type cannot hold."""
+    allowed = t.INT_RANGES[wanted.kind]
+    label = f"`{wanted.kind}` goes from {allowed.start} to {allowed.stop - 1}"
+    report.add(rules.OUT_OF_RANGE, f"{digits} does not fit `{t.show(t.required(wanted))}`", span, label)
+
+
+def _conversion(found: ir.Expr, wanted: ir.Type) -> str:
+    if wanted.kind == "interval" and t.is_number(found.type):
+        return "write a duration such as `30s` or `1h30m`"
+    if wanted.kind == "enum" and isinstance(found, ir.Literal) and found.type.kind == "text":
+        return f"a value of an enum is written without quotes: `{found.value}`"
+    return f"convert it with `as {t.show(t.required(wanted))}`" if t.castable(found.type, wanted) else ""
+
+
+def negate(node: ast.Unary, operand: ir.Expr, report: Report) -> ir.Expr | None:
+    """`-x`, for numbers and intervals."""
+    if not (t.is_number(operand.type) or operand.type.kind == "interval"):
+        _bad_operands("-", node.span, report, operand)
+        return None
+    return ir.Unary("-", operand, operand.type) if _not_null(node.operand, operand, report) else None
+
+
+def compare(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
+    """`== != < <= > >=`. An operand may be null: so is the result then, and a null guard is false."""
+    left, right = adapt(left, right.type), adapt(right, left.type)
+    if is_null(left) or is_null(right):
+        null_comparison(node.span, report, negated=node.operator == "!=")
+        return None
+    shared = t.common(left.type, right.type)
+    allowed = t.equatable if node.operator in {"==", "!="} else t.ordered
+    if shared is None or not allowed(shared):
+        _bad_operands(node.operator, node.span, report, left, right)
+        return None
+    return ir.Binary(node.operator, left, right, t.optional_if(t.BOOL, left.type, right.type))
+
+
+def null_comparison(span: Span, report: Report, *, negated: bool = False) -> None:
+    """Record a comparison with null."""
+    test = "is not null" if negated else "is null"
+    message = "a comparison with `null` is never true"
+    report.add(rules.NULL_COMPARISON, message, span, "always null", help=f"write `{test}`")
+
+
+def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
+    """`+ - * / %` on numbers, moments and intervals."""
+    if not (_not_null(node.left, left, report) and _not_null(node.right, right, report)):
+        return None
+    left, right = adapt(left, right.type), adapt(right, left.type)
+    result = t.arithmetic(node.operator, left.type, right.type)
+    if result is None:
+        _bad_operands(node.operator, node.span, report, left, right)
+        return None
+    if left.type.kind == "date" and result.kind == "timestamptz":
+        left = ir.Cast(left, t.TIMESTAMPTZ)
+    return ir.Binary(node.operator, left, right, result)
+
+
+def concatenate(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
+    """`++` on text."""
+    if not (_not_null(node.left, left, report) and _not_null(node.right, right, report)):
+        return None
+    if left.type.kind == right.type.kind == "text":
+        return ir.Binary("++", left, right, t.TEXT)
+    help = "convert the other one with `as text`" if "text" in {left.type.kind, right.type.kind} else ""
+    _bad_operands("++", node.span, report, left, right, help=help)
+    return None
+
+
+def coalesce(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
+    """`x ?? y`: y where x is null."""
+    if not left.type.optional:
+        message = "`??` behind a value that is never null"
+        report.add(rules.BAD_OPERANDS, message, node.left.span, f"a `{t.show(left.type)}`", help="leave out `??`")
+        return None
+    right = adapt(right, left.type)
+    shared = t.common(left.type, right.type)
+    if shared is None:
+        _bad_operands("??", node.span, report, left, right)
+        return None
+    return ir.Binary("??", left, right, replace(shared, optional=right.type.optional))
+
+
+def one_of(node: ast.In, operand: ir.Expr, options: tuple[ir.Expr, ...], report: Report) -> ir.Expr | None:
+    """`x in (a, b)`."""
+    if is_null(operand) or any(is_null(option) for option in options):
+        null_comparison(node.span, report)
+        return None
+    options = tuple(adapt(option, operand.type) for option in options)
+    for option in options:
+        shared = t.common(operand.type, option.type)
+        if shared is None or not t.equatable(shared):
+            _bad_operands("in", node.span, report, operand, option)
+            return None
+    types = [option.type for option in options]
+    return ir.In(operand, options, t.optional_if(t.BOOL, operand.type, *types))
+
+
+def cast(node: ast.Cast, operand: ir.Expr, wanted: ir.Type, report: Report) -> ir.Expr | None:
+    """`x as type`; null stays null."""
+    if is_null(operand):
+        return ir.Literal(None, replace(wanted, optional=True))
+    if "json" in {operand.type.kind, wanted.kind} and not t.same(operand.type, wanted):
+        report.unsupported("a conversion of `json`", node.span)
+        return None
+    if not t.castable(operand.type, wanted):
+        message = f"`{t.show(operand.type)}` does not convert to `{t.show(wanted)}`"
+        report.add(rules.BAD_CAST, message, node.span, f"a `{t.show(operand.type)}`")
+        return None
+    return ir.Cast(operand, t.optional_if(wanted, operand.type))
+
+
+def required_value(node: ast.Expr, expr: ir.Expr, report: Report) -> ir.Expr | None:
+    """The expression when it cannot be null; else None, and a finding."""
+    return expr if _not_null(node, expr, report) else None
+
+
+def _not_null(node: ast.Expr, expr: ir.Expr, report: Report) -> bool:
+    if expr.type.optional:
+        label = f"a `{t.show(expr.type)}`"
+        report.add(rules.OPTIONAL_VALUE, "this may be null, and a value is required", node.span, label, help=NO_NULL)
+    return not expr.type.optional
+
+
+def _bad_operands(operator: str, span: Span, report: Report, *operands: ir.Expr, help: str = "") -> None:
+    found = " and ".join(f"`{t.show(operand.type)}`" for operand in operands)
+    report.add(rules.BAD_OPERANDS, f"`{operator}` does not take {found}", span, f"{found} here", help=help)
+
+
+COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
+ARITHMETIC = frozenset(("+", "-", "*", "/", "%"))

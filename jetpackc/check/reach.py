@@ -1,0 +1,109 @@
+"""States that nothing leads to, states that nothing leaves, and clauses that never get their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from jetpackc.check import walk
+from jetpackc.check.subject import Subject
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import flow as rules
+from jetpackc.ir import chart
+from jetpackc.ir import model as ir
+
+
+def check_reach(subject: Subject) -> None:
+    """Report unreachable states and dead ends. A template's state that its machine goes around is no error."""
+    machine = subject.machine
+    reached = _reached(machine)
+    for state in machine.states:
+        leaves = {leaf.name for leaf in chart.leaves_of(machine, state.name)}
+        outer = state.parent
+        if reached.isdisjoint(leaves) and subject.is_own(state.span):
+            around = outer and {leaf.name for leaf in chart.leaves_of(machine, outer)}
+            if not around or not reached.isdisjoint(around):
+                _unreachable(subject, state)
+    for leaf in chart.leaves(machine):
+        if leaf.name in reached and _is_dead_end(machine, leaf):
+            message = f"nothing leaves state `{leaf.name}`, and it is not final"
+            help = "give it a clause with `->`, or make it `final` or `failure`"
+            subject.add(rules.DEAD_END_STATE, message, leaf.span, "a task stays here for ever", help=help)
+
+
+def _unreachable(subject: Subject, state: ir.State) -> None:
+    message = f"nothing leads to state `{state.name}`"
+    help = "write `->` to it somewhere, or remove it"
+    subject.add(rules.UNREACHABLE_STATE, message, state.span, "no task ever gets here", help=help)
+
+
+def _reached(machine: ir.Machine) -> set[str]:
+    """The leaves that some chain of arrows from the initial one ends in, guards aside."""
+    found = {machine.initial}
+    pending = [machine.initial]
+    while pending:
+        for target in _targets(machine, pending.pop()):
+            if target not in found:
+                found.add(target)
+                pending.append(target)
+    return found
+
+
+def _targets(machine: ir.Machine, leaf: str) -> Iterator[str]:
+    return (goto.target for goto in walk.gotos(leaving(machine, leaf)))
+
+
+def answering(machine: ir.Machine, leaf: str) -> list[ir.Clause]:
+    """The clauses that answer events in a leaf."""
+    return [clause for event in chart.events(machine, leaf) for clause in chart.clauses(machine, leaf, event)]
+
+
+def leaving(machine: ir.Machine, leaf: str) -> list[ir.Clause]:
+    """The clauses that may run in a leaf: answers to events, and the `enter`s of it and of the states around it."""
+    around = chart.ancestors(machine, leaf)
+    return answering(machine, leaf) + [clause for state in around for clause in state.enter]
+
+
+def _is_dead_end(machine: ir.Machine, leaf: ir.State) -> bool:
+    """Whether nothing leaves it. Of a state that is claimed or worked in, the checks of work say more."""
+    if leaf.kind != "plain" or leaf.run is not None or chart.clauses(machine, leaf.name, chart.LOCKED):
+        return False
+    return all(target == leaf.name for target in _targets(machine, leaf.name))
+
+
+def check_shadows(subject: Subject) -> None:
+    """Report clauses behind one that is always taken. A machine's own before its template's override it."""
+    for state in subject.machine.states:
+        _check_clauses(subject, state.on, f"state `{state.name}`")
+        _check_enters(subject, state)
+    _check_clauses(subject, subject.machine.on, f"machine `{subject.machine.name}`")
+
+
+def _check_clauses(subject: Subject, clauses: Iterable[ir.Clause], where: str) -> None:
+    """Among the clauses of each event, in one state."""
+    taken: dict[str, ir.Clause] = {}
+    for clause in clauses:
+        for event in clause.events:
+            if event in taken:
+                _shadowed(subject, clause, taken[event], f"`on {event}` in {where}")
+            elif walk.is_unguarded(clause):
+                taken[event] = clause
+
+
+def _check_enters(subject: Subject, state: ir.State) -> None:
+    """Every `enter` runs until one takes an arrow."""
+    taken: ir.Clause | None = None
+    for clause in state.enter:
+        if taken is not None:
+            _shadowed(subject, clause, taken, f"`enter` of state `{state.name}`")
+        elif walk.is_unguarded(clause) and walk.always_moves(clause.body, ""):
+            taken = clause
+
+
+def _shadowed(subject: Subject, clause: ir.Clause, first: ir.Clause, what: str) -> None:
+    if subject.is_own(clause.span) != subject.is_own(first.span):
+        return
+    message = f"this {what} never gets its turn"
+    before = Label(first.span, "this one is always taken")
+    help = "put the guarded clause first, or remove one of them"
+    label = "never tried"
+    subject.report.add(rules.SHADOWED_CLAUSE, message, clause.span, label, secondary=[before], help=help)

@@ -1,0 +1,65 @@
+"""Where the checker's findings are gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from jetpackc.diagnostics.model import Diagnostic, Fix, Label, Rule
+from jetpackc.diagnostics.rules import syntax
+from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.source import Span
+
+
+class Report:
+    """Findings, each once: a template that many machines use would else repeat its own."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
+        self.log: list[Rule] = []
+        """The rules that were broken, in the order of time and with repetitions."""
+
+    def add(
+        self,
+        rule: Rule,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        secondary: Sequence[Label] = (),
+        notes: Sequence[str] = (),
+        help: str = "",
+        fixes: Sequence[Fix] = (),
+    ) -> None:
+        """Record one finding."""
+        self.log.append(rule)
+        found = Diagnostic(rule, message, span, label, tuple(secondary), tuple(notes), help, tuple(fixes))
+        self._found.setdefault((rule.code, span, message), found)
+
+    def unknown(
+        self, rule: Rule, what: str, name: str, span: Span, candidates: Collection[str], *, help: str = ""
+    ) -> None:
+        """Record a name that stands for nothing, with the candidate that was likely meant; else `help`."""
+        near = did_you_mean(name, candidates)
+        fixes = (Fix(f"change to `{near}`", span, near),) if near else ()
+        label = f"did you mean `{near}`?" if near else f"no such {what}"
+        self.add(rule, f"unknown {what} `{name}`", span, label, help="" if near else help, fixes=fixes)
+
+    def unsupported(self, what: str, span: Span) -> None:
+        """Record a part of the language that is not compiled yet. `what` is its subject: "`defer`", "an import"."""
+        self.add(syntax.NOT_SUPPORTED_YET, f"{what} is not supported yet", span, "not compiled by this version")
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What was found, in the order of the source."""
+        return tuple(sorted(self._found.values(), key=_place))
+
+
+def listed(names: Collection[str], word: str = "or") -> str:
+    """Names as prose: "`a`, `b` or `c`"."""
+    *front, last = [f"`{name}`" for name in names]
+    return f"{', '.join(front)} {word} {last}" if front else last
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int, str]:
+    span = diagnostic.span
+    return (span.path, span.start, diagnostic.rule.code) if span else ("", 0, diagnostic.rule.code)

@@ -1,0 +1,112 @@
+"""What names stand for, where an expression stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from jetpackc.check.report import Report
+from jetpackc.check.types import BIGINT, INT, TEXT, TIMESTAMPTZ, required
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+
+ScopeName = Literal["event", "var", "param", "builtin"]
+Key = tuple[str, str]
+"""A name and the scope it is of: ("var", "total")."""
+
+BUILTINS: Mapping[str, ir.Type] = {
+    "id": BIGINT,
+    "state": TEXT,
+    "attempts": INT,
+    "depth": INT,
+    "parent": ir.Type("bigint", optional=True),
+    "root": BIGINT,
+    "created_at": TIMESTAMPTZ,
+    "entered_at": TIMESTAMPTZ,
+    "run_at": ir.Type("timestamptz", optional=True),
+}
+"""The columns that every task has. `parent` is null in a free task, `run_at` in a state that no worker claims."""
+
+RESERVED = frozenset((*BUILTINS, "now"))
+"""Names that no param or var may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A declared name. Its type is None when what was written is no type: that was reported and is not held against
+    the places that use the name."""
+
+    name: str
+    type: ir.Type | None
+    span: Span
+    has_default: bool = False
+
+    @property
+    def may_be_left_out(self) -> bool:
+        """Whether a value need not be given."""
+        return self.has_default or self.type is None or self.type.optional
+
+
+Fields = Mapping[str, Typed]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleScope:
+    """The names of one module."""
+
+    name: str
+    enums: Mapping[str, ir.Enum]
+    events: Mapping[str, Fields]
+    machines: Mapping[str, Fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names an expression may use, from the nearest to the farthest.
+
+    `event` is None where no event is at hand; `elsewhere` then tells which event has a field of a name. `states` maps
+    each state to the names of its leaves. `known` are the names that a guard has shown not to be null.
+    """
+
+    module: ModuleScope
+    report: Report
+    params: Fields
+    vars: Fields = field(default_factory=dict)
+    event: Fields | None = None
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    builtins: Mapping[str, ir.Type] = field(default_factory=dict)
+    known: frozenset[Key] = frozenset()
+
+    def knowing(self, keys: Iterable[Key]) -> Scope:
+        """The scope where these names, too, are not null."""
+        return replace(self, known=self.known | frozenset(keys))
+
+    def forgetting(self, names: Iterable[str]) -> Scope:
+        """The scope after these vars may have become null again."""
+        return replace(self, known=self.known - {("var", name) for name in names})
+
+    def lookup(self, name: str) -> tuple[ScopeName, ir.Type | None] | None:
+        """What a bare name stands for: the event's field, else a var, else a param, else a built-in."""
+        for scope in ("event", "var", "param"):
+            if (found := self.member(scope, name)) is not None:
+                return found
+        return ("builtin", self.builtins[name]) if name in self.builtins else None
+
+    def member(self, scope: str, name: str) -> tuple[ScopeName, ir.Type | None] | None:
+        """What `event.name`, `var.name` or `param.name` stands for."""
+        names: dict[str, tuple[ScopeName, Fields]] = {
+            "event": ("event", self.event or {}),
+            "var": ("var", self.vars),
+            "param": ("param", self.params),
+        }
+        label, fields = names[scope]
+        if name not in fields:
+            return None
+        type = fields[name].type
+        return label, required(type) if type and (scope, name) in self.known else type
+
+    def names(self) -> list[str]:
+        """Every name that may stand alone."""
+        return [*(self.event or {}), *self.vars, *self.params, *self.builtins]

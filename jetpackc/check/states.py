@@ -1,0 +1,108 @@
+"""States and their members, from the tree to the IR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jetpackc.check.expressions import value
+from jetpackc.check.report import Report
+from jetpackc.check.scope import Scope
+from jetpackc.check.signatures import Handler, Signatures
+from jetpackc.check.statements import BROKEN, Place, block, clause
+from jetpackc.check.tree import Node, Tree
+from jetpackc.check.types import INTERVAL
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import flow as flow_rules
+from jetpackc.diagnostics.rules import syntax as syntax_rules
+from jetpackc.ir import model as ir
+from jetpackc.syntax import ast
+
+_LATER = {
+    ast.Timer: "a timer",
+    ast.Defer: "`defer`",
+    ast.Result: "`return`",
+    ast.Removed: "`removed`",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Lowers the states of one machine. `ignored` are the events that the machine ignores everywhere."""
+
+    tree: Tree
+    signatures: Signatures
+    scope: Scope
+    place: Place
+    ignored: tuple[str, ...]
+
+    def lower(self, name: str) -> ir.State:
+        """One state."""
+        node = self.tree.nodes[name]
+        members = node.state.members
+        self._refuse_later(node)
+        place = replace(self.place, owner=name)
+        runs = [member for member in members if isinstance(member, ast.Run)]
+        _once(runs, "run", self.scope.report)
+        return ir.State(
+            name=name,
+            kind=node.kind,
+            parent=node.parent,
+            initial=self.tree.initial_of(name),
+            on=tuple(self.on(member, name) for member in members if isinstance(member, ast.On)),
+            enter=tuple(self._enter(member, place) for member in members if isinstance(member, ast.Enter)),
+            exit=tuple(self._exit(member, place) for member in members if isinstance(member, ast.Exit)),
+            run=runs[0].handler if runs else None,
+            timeout=self._timeout(members),
+            ignore=self._ignore(node),
+            doc=node.state.doc,
+            span=node.name.span,
+        )
+
+    def on(self, node: ast.On, owner: str | None) -> ir.Clause:
+        """One `on`; its event's fields are visible in it alone."""
+        fields = self.signatures.shared(Handler(owner, node))
+        scope = replace(self.scope, event=fields)
+        events = tuple(dict.fromkeys(event.text for event in node.events))
+        return replace(clause(node.clause, events, scope, replace(self.place, owner=owner)), span=node.span)
+
+    def _enter(self, node: ast.Enter, place: Place) -> ir.Clause:
+        return replace(clause(node.clause, (), self.scope, place), span=node.span)
+
+    def _exit(self, node: ast.Exit, place: Place) -> ir.Clause:
+        return ir.Clause((), None, block(node.body, self.scope, replace(place, in_exit=True)), node.span)
+
+    def _timeout(self, members: Sequence[ast.StateMember]) -> ir.Expr | None:
+        timeouts = [member for member in members if isinstance(member, ast.Timeout)]
+        _once(timeouts, "timeout", self.scope.report)
+        return (value(timeouts[0].value, self.scope, INTERVAL) or BROKEN) if timeouts else None
+
+    def _ignore(self, node: Node) -> tuple[str, ...]:
+        """The events it ignores, with those of the machine where it is outermost and no final state."""
+        found = {name.text: name for each in node.state.members if isinstance(each, ast.Ignore) for name in each.events}
+        on = [member for member in node.state.members if isinstance(member, ast.On)]
+        handled = {event.text: event.span for member in on for event in member.events}
+        for event, name in found.items():
+            if event in handled:
+                first = Label(handled[event], "handled here")
+                message = f"`{event}` is both ignored and handled"
+                rule = flow_rules.IGNORED_AND_HANDLED
+                self.scope.report.add(rule, message, name.span, "ignored here", secondary=[first])
+        outermost = node.parent is None and node.kind == "plain"
+        wide = [event for event in self.ignored if outermost and event not in handled]
+        return tuple(dict.fromkeys((*found, *wide)))
+
+    def _refuse_later(self, node: Node) -> None:
+        """Report the parts of the language that come later."""
+        if node.state.was is not None:
+            self.scope.report.unsupported("`was`", node.state.was.span)
+        for member in node.state.members:
+            if type(member) in _LATER:
+                self.scope.report.unsupported(_LATER[type(member)], member.span)
+
+
+def _once(members: Sequence[ast.Run] | Sequence[ast.Timeout], word: str, report: Report) -> None:
+    for member in members[1:]:
+        first = Label(members[0].span, "first written here")
+        message = f"`{word}` is written twice"
+        report.add(syntax_rules.REPEATED_CLAUSE, message, member.span, "written again", secondary=[first])

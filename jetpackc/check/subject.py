@@ -1,0 +1,44 @@
+"""A machine under a flow check, and where to say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.model import Label, Rule
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A machine, the place of its name, and the report."""
+
+    machine: ir.Machine
+    name: Span
+    report: Report
+
+    def is_own(self, span: Span) -> bool:
+        """Whether a place is in the machine itself, and not in its template or in an operator."""
+        whole = self.machine.span
+        return span.path == whole.path and whole.start <= span.start and span.end <= whole.end
+
+    def add(
+        self,
+        rule: Rule,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        secondary: Sequence[Label] = (),
+        notes: Sequence[str] = (),
+        help: str = "",
+    ) -> None:
+        """Record a finding. What the machine has from its template is said of the machine, with the place beside it."""
+        if self.is_own(span):
+            self.report.add(rule, message, span, label, secondary=secondary, notes=notes, help=help)
+            return
+        places = [Label(span, label), *secondary]
+        name = self.machine.name
+        self.report.add(rule, message, self.name, f"in `{name}`", secondary=places, notes=notes, help=help)

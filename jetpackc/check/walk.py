@@ -1,0 +1,118 @@
+"""Walks over clauses of the IR: their arrows, what they read and what they set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from jetpackc.ir import model as ir
+
+Arrow = ir.Goto | ir.Raise
+
+
+def is_unguarded(clause: ir.Clause) -> bool:
+    """Whether the clause is always taken: it has no guard, or `true`."""
+    return clause.guard is None or (isinstance(clause.guard, ir.Literal) and clause.guard.value is True)
+
+
+def flatten(body: Iterable[ir.Statement]) -> Iterator[ir.Statement]:
+    """Every statement of a block and of the blocks in it."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ir.When):
+            for branch in statement.branches:
+                yield from flatten(branch.body)
+
+
+def gotos(clauses: Iterable[ir.Clause]) -> Iterator[ir.Goto]:
+    """Every `->` of some clauses."""
+    for clause in clauses:
+        yield from (statement for statement in flatten(clause.body) if isinstance(statement, ir.Goto))
+
+
+def raises(clauses: Iterable[ir.Clause]) -> Iterator[ir.Raise]:
+    """Every `raise` of some clauses."""
+    for clause in clauses:
+        yield from (statement for statement in flatten(clause.body) if isinstance(statement, ir.Raise))
+
+
+def assigned(clauses: Iterable[ir.Clause]) -> set[str]:
+    """The vars, and perhaps `attempts`, that some clauses may set."""
+    statements = (statement for clause in clauses for statement in flatten(clause.body))
+    return {statement.name for statement in statements if isinstance(statement, ir.Set)}
+
+
+def guarded_arrows(
+    body: Iterable[ir.Statement], guards: tuple[ir.Expr, ...] = ()
+) -> Iterator[tuple[Arrow, tuple[ir.Expr, ...]]]:
+    """Every arrow of a block with the guards that decide on it: those around it, and those tried before it."""
+    for statement in body:
+        if isinstance(statement, ir.Goto | ir.Raise):
+            yield statement, guards
+        elif isinstance(statement, ir.When):
+            for branch in statement.branches:
+                guards = guards if branch.guard is None else (*guards, branch.guard)
+                yield from guarded_arrows(branch.body, guards)
+
+
+def always_moves(body: Iterable[ir.Statement], leaf: str) -> bool:
+    """Whether a block takes the task out of a leaf on every path: `->` another state, `raise`, or `fail`."""
+    return any(_moves(statement, leaf) for statement in body)
+
+
+def _moves(statement: ir.Statement, leaf: str) -> bool:
+    match statement:
+        case ir.Goto(target=target):
+            return target != leaf
+        case ir.Raise() | ir.Fail():
+            return True
+        case ir.When(branches=branches):
+            return branches[-1].guard is None and all(always_moves(branch.body, leaf) for branch in branches)
+        case _:
+            return False
+
+
+def way_out(clauses: Iterable[ir.Clause], leaf: str) -> bool:
+    """Whether some clause is always taken when it is reached, and takes the task out of the leaf."""
+    return any(is_unguarded(clause) and always_moves(clause.body, leaf) for clause in clauses)
+
+
+def all_clauses(machine: ir.Machine) -> Iterator[ir.Clause]:
+    """Every clause of a machine."""
+    for state in machine.states:
+        yield from (*state.on, *state.enter, *state.exit)
+    yield from machine.on
+
+
+def expressions(statement: ir.Statement) -> Iterator[ir.Expr]:
+    """The expressions that stand in a statement itself, those of inner blocks left out."""
+    match statement:
+        case ir.Set(value=value):
+            yield value
+        case ir.Goto(delay=delay) if delay is not None:
+            yield delay
+        case ir.Fail(message=message):
+            yield message
+        case ir.Spawn(arguments=arguments, delay=delay):
+            yield from (value for _, value in arguments)
+            yield from () if delay is None else (delay,)
+        case ir.When(branches=branches):
+            yield from (branch.guard for branch in branches if branch.guard is not None)
+        case _:
+            pass
+
+
+def refs(expr: ir.Expr) -> Iterator[ir.Ref]:
+    """Every name that an expression reads."""
+    match expr:
+        case ir.Ref():
+            yield expr
+        case ir.Unary(operand=operand) | ir.IsNull(operand=operand) | ir.Cast(operand=operand):
+            yield from refs(operand)
+        case ir.Binary(left=left, right=right):
+            yield from (*refs(left), *refs(right))
+        case ir.In(operand=operand, options=parts):
+            yield from (ref for part in (operand, *parts) for ref in refs(part))
+        case ir.Call(arguments=parts):
+            yield from (ref for part in parts for ref in refs(part))
+        case _:
+            pass

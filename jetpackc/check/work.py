@@ -1,0 +1,150 @@
+"""Claims, runs and their outcomes: what a worker takes must be worked, and must come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jetpackc.check import walk
+from jetpackc.check.reach import leaving
+from jetpackc.check.subject import Subject
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import flow as rules
+from jetpackc.diagnostics.rules import syntax as syntax_rules
+from jetpackc.ir import chart
+from jetpackc.ir import model as ir
+
+_OUTCOMES = ("SUCCESS", "ERROR")
+_OF_RUNS = frozenset(("SUCCESS", "RELEASED", "LEASE_EXPIRED", "TIMEOUT"))
+
+
+def check_work(subject: Subject) -> None:
+    """Report claims and runs that do not fit each other, and outcomes that nothing answers."""
+    machine = subject.machine
+    for leaf in chart.claimable(machine):
+        _check_claim(subject, leaf)
+    claimed = {goto.target for leaf in chart.claimable(machine) for goto in _claims(machine, leaf.name)}
+    for state in machine.states:
+        _check_place(subject, state)
+        if state.kind != "plain":
+            _check_final(subject, state)
+        elif state.run is not None:
+            _check_run(subject, state, claimed)
+        _check_events(subject, state, claimed)
+    _check_entries(subject)
+    _check_raises(subject)
+
+
+def _claims(machine: ir.Machine, leaf: str) -> Iterator[ir.Goto]:
+    return walk.gotos(chart.clauses(machine, leaf, chart.LOCKED))
+
+
+def _check_claim(subject: Subject, leaf: ir.State) -> None:
+    machine = subject.machine
+    clauses = chart.clauses(machine, leaf.name, chart.LOCKED)
+    targets = list(_claims(machine, leaf.name))
+    for goto in targets:
+        target = chart.states(machine)[goto.target]
+        if target.run is None:
+            message = f"a claim leads to state `{target.name}`, which runs nothing"
+            place = Label(target.span, "has no `run`")
+            help = f'give state `{target.name}` a `run "module:function"`'
+            subject.add(
+                rules.CLAIM_WITHOUT_RUN, message, goto.span, "claimed for nothing", secondary=[place], help=help
+            )
+    if not targets:
+        message = f"the claim of state `{leaf.name}` leads nowhere"
+        help = "write `on LOCKED_BY_WORKER -> s`, where `s` is a state with `run`"
+        subject.add(rules.CLAIM_WITHOUT_RUN, message, clauses[0].span, "has no `->`", help=help)
+    elif not walk.way_out(clauses, leaf.name):
+        message = f"the claim of state `{leaf.name}` hangs on a guard"
+        help = (
+            "add a last `on LOCKED_BY_WORKER ->` without a guard; a task that may not run yet belongs in another state"
+        )
+        subject.add(rules.GUARDED_CLAIM, message, clauses[0].span, "a worker would claim in vain", help=help)
+
+
+def _check_place(subject: Subject, state: ir.State) -> None:
+    if state.timeout is not None and state.run is None:
+        message = f"state `{state.name}` has a `timeout` and runs nothing"
+        subject.add(rules.TIMEOUT_WITHOUT_RUN, message, state.span, "nothing to time", help="give it a `run`")
+    if state.run is not None and state.initial is not None:
+        message = f"state `{state.name}` has states inside and a `run`"
+        help = "a task is in the inner states only: put `run` in one of them"
+        subject.add(syntax_rules.MISPLACED_CLAUSE, message, state.span, "has states inside", help=help)
+
+
+def _check_final(subject: Subject, state: ir.State) -> None:
+    what = "a `run`" if state.run is not None else None
+    if any(chart.LOCKED in clause.events for clause in state.on):
+        what = "an `on LOCKED_BY_WORKER`"
+    if what is not None:
+        message = f"{state.kind} state `{state.name}` has {what}"
+        subject.add(rules.FINAL_STATE_CLAUSE, message, state.span, "the task has ended here", help="remove it")
+
+
+def _check_run(subject: Subject, leaf: ir.State, claimed: set[str]) -> None:
+    machine = subject.machine
+    if leaf.initial is not None:
+        return
+    if leaf.name not in claimed:
+        message = f"no claim leads to state `{leaf.name}`, so its `run` never runs"
+        help = f"write `on LOCKED_BY_WORKER -> {leaf.name}` in the state where it waits for a worker"
+        subject.add(rules.RUN_WITHOUT_CLAIM, message, leaf.span, "has a `run`", help=help)
+    for event in _OUTCOMES:
+        clauses = chart.clauses(machine, leaf.name, event)
+        if not walk.way_out(clauses, leaf.name):
+            message = f"state `{leaf.name}` has no unguarded way out for `{event}`"
+            guarded = [Label(clause.span, "may not be taken, or may not leave") for clause in clauses]
+            help = f"add `on {event} -> s` as the last clause of `{event}`"
+            label = "a task could stay here for ever"
+            subject.add(rules.UNANSWERED_OUTCOME, message, leaf.span, label, secondary=guarded, help=help)
+
+
+def _check_events(subject: Subject, state: ir.State, claimed: set[str]) -> None:
+    """Report answers to lifecycle events that never come in any leaf of the state."""
+    machine = subject.machine
+    leaves = chart.leaves_of(machine, state.name)
+    worked = any(leaf.run is not None or leaf.name in claimed for leaf in leaves)
+    raised = any(any(walk.raises(leaving(machine, leaf.name))) for leaf in leaves)
+    for clause in state.on:
+        for event in clause.events:
+            if (event in _OF_RUNS and not worked) or (event == "ABANDONED" and not raised):
+                message = f"`{event}` never comes in state `{state.name}`"
+                why = "nothing runs here" if event in _OF_RUNS else "nothing here uses up its attempts"
+                subject.add(rules.LIFECYCLE_EVENT, message, clause.span, why, help="remove this clause")
+
+
+def _check_entries(subject: Subject) -> None:
+    """Report ways into a state with `run` that are no claims: no worker would know of the task."""
+    machine = subject.machine
+    for leaf in chart.leaves(machine):
+        for clause in leaving(machine, leaf.name):
+            if chart.LOCKED in clause.events:
+                continue
+            for goto in walk.gotos([clause]):
+                target = chart.states(machine)[goto.target]
+                if target.run is not None and (goto.reenter or goto.target != leaf.name):
+                    _unclaimed(subject, target.name, goto)
+    if chart.states(machine)[machine.initial].run is not None:
+        state = chart.states(machine)[machine.initial]
+        message = f"the initial state `{state.name}` has a `run`, and no worker has claimed the task"
+        help = f"start in a state with `on LOCKED_BY_WORKER -> {state.name}`"
+        subject.add(rules.UNCLAIMED_RUN, message, state.span, "entered without a claim", help=help)
+
+
+def _unclaimed(subject: Subject, target: str, goto: ir.Goto) -> None:
+    message = f"state `{target}` has a `run`, and this is no claim"
+    help = f"go to a state with `on LOCKED_BY_WORKER -> {target}` instead"
+    subject.add(rules.UNCLAIMED_RUN, message, goto.span, "no worker would know of the task", help=help)
+
+
+def _check_raises(subject: Subject) -> None:
+    machine = subject.machine
+    for leaf in chart.leaves(machine):
+        if walk.way_out(chart.clauses(machine, leaf.name, "ABANDONED"), leaf.name):
+            continue
+        for each in walk.raises(leaving(machine, leaf.name)):
+            state = leaf.parent or leaf.name
+            message = f"`{state}` does not say what happens when its attempts are used up"
+            help = f"add `on ABANDONED -> s` to `{state}`"
+            subject.add(rules.UNHANDLED_ABANDONED, message, each.span, "`ABANDONED` comes from here", help=help)
