@@ -1,0 +1,262 @@
+"""Where handlers run: one asyncio task a lane, each taking jobs from a shared queue and awaiting the handler in place.
+
+There is no asyncio task, no timer and no statement per job: a job that ends at once costs a few microseconds. To cancel
+a handler is to cancel what its lane awaits; the lane catches that and goes on with the next job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from time import monotonic
+
+from .jobs import Job, Outcome, Verdict
+from .outcome import RELEASED, TIMEOUT, ending, error_ending, failure
+from .pool import COMMITTED, AsyncPool, AsyncSession, SyncPool, SyncSession
+from .task import PlainTask, Task
+from .threads import Threads
+
+LOG = logging.getLogger("jetpack")
+
+SLICE = 0.002
+"""Seconds that a lane may run jobs which never wait before the event loop gets its turn."""
+
+_ENDINGS: dict[Verdict, str | None] = {"lost": None, "timeout": TIMEOUT, "released": RELEASED}
+
+_ERROR = '"event":"ERROR"'
+
+
+class Lanes:
+    """`size` handlers at a time. `finish` takes each outcome."""
+
+    def __init__(self, size: int, finish: Callable[[Outcome], None], pool: AsyncPool, sync_pool: SyncPool) -> None:
+        self.size = size
+        self.held: set[Job] = set()
+        self.room = asyncio.Event()
+        self._finish = finish
+        self._pool = pool
+        self._sync_pool = sync_pool
+        self._threads = Threads(size)
+        self._queue: deque[Job] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._waking = False
+        self._closing = False
+        self._lanes: list[asyncio.Task[None]] = []
+
+    @property
+    def free(self) -> int:
+        """How many more jobs may be claimed."""
+        return self.size - len(self.held)
+
+    def start(self) -> None:
+        self._lanes = [asyncio.create_task(self._lane(), name=f"jetpack lane {at}") for at in range(self.size)]
+
+    def put(self, jobs: list[Job]) -> None:
+        """Take claimed jobs; never more than are free."""
+        self.held.update(jobs)
+        self._queue.extend(jobs)
+        for job in jobs:
+            if job.binding.work.timeout:
+                self._start_timer(job)
+        self._wake()
+
+    def cancel(self, job: Job, verdict: Verdict) -> None:
+        """End a handler early. An async one is cancelled; a plain one is told, and its thread goes on alone."""
+        if job not in self.held or job.verdict is not None:
+            return
+        job.verdict = verdict
+        if job.lane is None:
+            return  # still queued: its lane will see the verdict
+        if not job.binding.plain:
+            job.lane.cancel()
+            return
+        if job.cancelled is not None:
+            job.cancelled.set()
+        if (text := _ENDINGS[verdict]) is not None:
+            self._answer(job, text)
+
+    def hand_back(self, jobs: Iterable[Job]) -> None:
+        """Give tasks back that no handler has seen."""
+        for job in jobs:
+            self._answer(job, RELEASED)
+
+    def hand_back_queued(self) -> None:
+        """Give back what was claimed and has not begun."""
+        while self._queue:
+            job = self._queue.popleft()
+            self._drop(job)
+            self._answer(job, RELEASED)
+
+    async def wait_empty(self, seconds: float, wanted: Callable[[Job], bool] = lambda _: True) -> bool:
+        """Wait until no handler of a `wanted` job runs, at most so long. Are they all done?"""
+        deadline = monotonic() + seconds
+        while any(map(wanted, self.held)):
+            self.room.clear()
+            try:
+                async with asyncio.timeout(deadline - monotonic()):
+                    await self.room.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    def abandon(self) -> int:
+        """Hand back what still runs and will not listen. How many that were."""
+        left = [job for job in self.held if not job.answered and job.verdict != "lost"]
+        self.hand_back(left)
+        return len(left)
+
+    async def close(self) -> None:
+        """End the lanes. A handler that ignores its cancellation is left behind."""
+        self._closing = True
+        self._threads.close()
+        for lane in self._lanes:
+            lane.cancel()
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=1.0)
+
+    async def _lane(self) -> None:
+        loop, lane = asyncio.get_running_loop(), asyncio.current_task()
+        assert lane is not None
+        while not self._closing:
+            future = loop.create_future()
+            self._idle.append(future)
+            if self._queue:
+                self._wake()
+            await future
+            self._waking = False
+            await self._drain(lane)
+            self.room.set()
+
+    def _wake(self) -> None:
+        """Wake one lane; it wakes the next when there is more, so that jobs which end at once stay in one lane."""
+        if self._idle and not self._waking:
+            self._waking = True
+            self._idle.pop().set_result(None)
+
+    async def _drain(self, lane: asyncio.Task[None]) -> None:
+        queue = self._queue
+        until = monotonic() + SLICE
+        while queue:
+            job = queue.popleft()
+            if queue:
+                self._wake()
+            job.lane = lane
+            text = await self._work(job, lane)
+            if text is not None and not job.answered:
+                self._finish(job.outcome(text))
+            if monotonic() > until:
+                self.room.set()
+                await asyncio.sleep(0)
+                until = monotonic() + SLICE
+
+    async def _work(self, job: Job, lane: asyncio.Task[None]) -> str | None:
+        """Run one handler; its outcome, or None where there is nothing to tell."""
+        try:
+            if job.verdict is not None:
+                return _ENDINGS[job.verdict]
+            return await (self._plain(job) if job.binding.plain else self._async(job))
+        except asyncio.CancelledError as error:
+            if job.verdict is not None:
+                return _ENDINGS[job.verdict]
+            if lane.cancelling():  # not by this worker: the loop is closing
+                self._answer(job, RELEASED)
+                raise
+            return failure(error)
+        except Exception as error:
+            LOG.exception("%s: giving its connection back failed", job)
+            return failure(error)
+        finally:
+            self._drop(job)
+            if job.verdict is not None:
+                while lane.cancelling():
+                    lane.uncancel()
+
+    async def _async(self, job: Job) -> str | None:
+        task = Task(job, self._pool)
+        try:
+            value = await job.binding.function(task)
+            told = ending(value, job.binding.work, job.served.machine.enums, task._changes)
+            text = told if task._session is None else await _commit(job, task._session, told)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:  # whatever a handler raises is the outcome of its task
+            return failure(error) if job.verdict is None else _ENDINGS[job.verdict]
+        finally:
+            if task._session is not None:
+                await task._session.close()
+        return TIMEOUT if job.verdict == "timeout" else text
+
+    async def _plain(self, job: Job) -> str | None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str | None] = loop.create_future()
+        job.cancelled = threading.Event()
+        task = PlainTask(job, self._sync_pool, job.cancelled)
+        self._threads.submit(partial(_run_plain, job, task, loop, future))
+        return await future
+
+    def _start_timer(self, job: Job) -> None:
+        seconds = job.served.read(job.data).timeout
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            job.timer = loop.call_later(seconds, self.cancel, job, "timeout")
+
+    def _answer(self, job: Job, text: str) -> None:
+        if not job.answered:
+            job.answered = True
+            self._finish(job.outcome(text))
+
+    def _drop(self, job: Job) -> None:
+        self.held.discard(job)
+        if job.timer is not None:
+            job.timer.cancel()
+
+
+async def _commit(job: Job, session: AsyncSession, text: str) -> str | None:
+    """Finish a task in its handler's own transaction. What is left to tell, once that is committed or undone."""
+    if text.startswith(_ERROR):
+        return text
+    return _after(*await session.resolve(job.served.sql, job.outcome(text)), text)
+
+
+def _commit_plain(job: Job, session: SyncSession, text: str) -> str | None:
+    if text.startswith(_ERROR):
+        return text
+    return _after(*session.resolve(job.served.sql, job.outcome(text)), text)
+
+
+def _after(result: str, reason: str | None, text: str) -> str | None:
+    """What is told besides, outside the handler's transaction. A refused result is told again, for the record. A failed
+    one never is: applied by then, it would stand without what its handler wrote."""
+    if result in {COMMITTED, "duplicate"}:
+        return None
+    if result in {"failed", "stuck"}:
+        return error_ending("transition", f"{reason or 'the transition failed'}; what the handler wrote is undone", "")
+    return text
+
+
+def _run_plain(job: Job, task: PlainTask, loop: asyncio.AbstractEventLoop, future: asyncio.Future[str | None]) -> None:
+    """One plain handler, in its thread."""
+    text: str | None
+    try:
+        value = job.binding.function(task)
+        told = ending(value, job.binding.work, job.served.machine.enums, task._changes)
+        text = told if task._session is None else _commit_plain(job, task._session, told)
+    except BaseException as error:  # whatever a handler raises is the outcome of its task
+        text = failure(error)
+    try:
+        if task._session is not None:
+            task._session.close()
+    finally:
+        try:
+            loop.call_soon_threadsafe(_settle, future, text)
+        except RuntimeError:
+            LOG.debug("%s ended after its worker", job)
+
+
+def _settle(future: asyncio.Future[str | None], text: str | None) -> None:
+    if not future.done():
+        future.set_result(text)

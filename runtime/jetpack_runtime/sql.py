@@ -1,0 +1,90 @@
+"""All SQL that the runtime sends, in one place. Names are quoted once a machine, then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import LiteralString
+
+from psycopg import sql
+
+VERSION = b"select version from jet.meta"
+MACHINES = b"select module, name, hash from jet.machine order by module, name"
+MANIFESTS = b"select module, name, hash, manifest from jet.machine order by module, name"
+WORKER_START = b"select jet.worker_start(%s::text, make_interval(secs => %s))"
+WORKER_IDLE = b"select jet.worker_idle(%s::bigint, %s::boolean)"
+WORKER_STOP = b"select jet.worker_stop(%s::bigint)"
+HEARTBEAT = b"select jet.heartbeat(%s::bigint)"
+LISTEN = b"listen jet"
+
+
+class MachineSql:
+    """The statements of one machine. Casts name the argument types, so that no value's size changes a plan."""
+
+    __slots__ = (
+        "claim",
+        "create",
+        "exists",
+        "history",
+        "lost",
+        "name",
+        "reason",
+        "resolve",
+        "resolve_one",
+        "retry",
+        "row",
+        "send",
+        "state",
+    )
+
+    def __init__(self, module: str, name: str) -> None:
+        def compose(template: LiteralString) -> bytes:
+            suffixes = ("claim", "create_many", "history", "lost", "resolve", "retry", "send")
+            names = {suffix: sql.Identifier(module, f"{name}_{suffix}") for suffix in suffixes}
+            return sql.SQL(template).format(table=sql.Identifier(module, name), **names).as_bytes(None)
+
+        self.name = f"{module}.{name}"
+        self.claim = compose(
+            "select id, token, attempt, state, data::text, mark::text from {claim}(%s::bigint, %s::int, %s::jsonb)"
+        )
+        self.resolve = compose(
+            "select id, result from {resolve}(%s::bigint, %s::text::jsonb) where result is distinct from 'applied'"
+        )
+        self.resolve_one = compose("select result from {resolve}(%s::bigint, %s::text::jsonb)")
+        self.reason = compose(
+            "select coalesce(_stuck ->> 'error', _payload ->> 'message') from {table} where id = %s::bigint"
+        )
+        self.lost = compose("select {lost}(%s::bigint, %s::bigint[], %s::bigint[])")
+        self.create = compose("select {create_many}(%s::text::jsonb)")
+        self.send = compose(
+            "select applied, state, reason from {send}(%s::bigint, %s::text, %s::text::jsonb, %s::text)"
+        )
+        self.retry = compose("select applied, state, reason from {retry}(%s::bigint)")
+        self.state = compose("select state, _stuck from {table} where id = %s::bigint")
+        self.row = compose("select * from {table} where id = %s::bigint")
+        self.exists = compose("exists(select from {table} where id = %s::bigint)")
+        self.history = compose(
+            "select seq, at, event, payload, from_state, to_state, changed, actor from {history} where id = %s::bigint"
+            " order by seq"
+        )
+
+
+@cache
+def of(module: str, name: str) -> MachineSql:
+    """The statements of one machine."""
+    return MachineSql(module, name)
+
+
+def find_task(machines: Iterable[tuple[str, str]]) -> bytes:
+    """Which of these machines has a task: takes its id once a machine, returns their positions."""
+    parts = [b"select %d where " % at + of(*machine).exists for at, machine in enumerate(machines)]
+    return b" union all ".join(parts)
+
+
+def anything_due(machines: Iterable[tuple[str, str]]) -> bytes:
+    """Is any task of these machines running, claimable or going to be claimable, and not stuck."""
+    parts = [
+        sql.SQL("exists(select from {} where run_at is not null and _stuck is null)").format(sql.Identifier(*machine))
+        for machine in machines
+    ]
+    return (sql.SQL("select ") + sql.SQL(" or ").join(parts)).as_bytes(None)
