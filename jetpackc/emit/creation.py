@@ -6,7 +6,7 @@ from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, Shape
-from jetpackc.emit.sql import Sql, ident, literal
+from jetpackc.emit.sql import Sql, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.ir import model as ir
 
@@ -61,7 +61,10 @@ def _add(shape: Shape) -> SqlObject:
         create=shape.names.public("create"),
         table=shape.names.table,
         settings=SETTINGS,
-        params=[{"name": ident(param.name), "type": shape.type(param.type)} for param in params],
+        params=[
+            *(f"{ident(param.name)} {shape.type(param.type)}" for param in params),
+            *(f"{key} {_CONTROL_TYPES[key]}" for key in CONTROLS + FAMILY),
+        ],
         required=[
             {"argument": scope.column(param.name), "missing": literal(f"{shape.names.label} needs {param.name}")}
             for param in params
@@ -127,10 +130,12 @@ def insert_lines(
     columns += [ident(column.name) for column in shape.columns]
     cells += [values[param.name] for param in machine.params]
     cells += [top(var.default, scope) if var.default is not None else "null" for var in machine.vars]
-    verb = "select" if source else "values"
-    row = ", ".join(cells)
-    lines = [f"insert into {shape.names.table} ({', '.join(columns)})"]
-    return [*lines, f"{verb} {row}", f"from {source}"] if source else [*lines, f"{verb} ({row})"]
+    head = [f"insert into {shape.names.table} (", *(f"  {line}" for line in wrap_list(columns))]
+    head[-1] += ")"
+    row = wrap_list(cells)
+    if not source:
+        return [*head, "values (", *(f"  {line}" for line in row[:-1]), f"  {row[-1]})"]
+    return [*head, "select", *(f"  {line}" for line in row), f"from {source}"]
 
 
 def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
@@ -177,20 +182,24 @@ def unique_condition(shape: Shape, unique: ir.Unique, alias: str = "") -> Sql:
 def _create(shape: Shape) -> SqlObject:
     name, label = shape.names.public("create"), shape.names.bare("create")
     scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"))
-    params = [
-        {
-            "name": ident(param.name),
-            "type": shape.type(param.type),
-            "argument": scope.column(param.name),
-            "default": _default(shape, param),
-        }
-        for param in ordered_params(shape)
-    ]
+    params = ordered_params(shape)
     text = render(
-        "create", create=name, add=shape.names.internal("add"), params=params, place=Sql(place(shape.machine.span))
-    ).replace(f"{name}._", f"{label}._")
+        "create",
+        create=name,
+        add=shape.names.internal("add"),
+        params=[
+            *(f"{ident(param.name)} {shape.type(param.type)}{_default(shape, param)}" for param in params),
+            *(f"{key} {_CONTROL_TYPES[key]} default null" for key in CONTROLS),
+        ],
+        arguments=[
+            *(scope.column(param.name) for param in params),
+            *(f"{label}.{key}" for key in CONTROLS),
+            *("null", "null", "0"),
+        ],
+        place=Sql(place(shape.machine.span)),
+    )
     types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS)])
-    return function(name, Sql(text), types)
+    return function(name, text, types)
 
 
 def _default(shape: Shape, param: ir.Field) -> Sql:
@@ -225,7 +234,10 @@ def _insert_many(shape: Shape) -> SqlObject:
         table=shape.names.table,
         settings=SETTINGS,
         unique=bool(shape.machine.uniques),
-        params=[{"row_value": _given(shape, param, "v_row")} for param in ordered_params(shape)],
+        arguments=[
+            *(_given(shape, param, "v_row") for param in ordered_params(shape)),
+            *(f"v_row.{key}" for key in CONTROLS + FAMILY),
+        ],
         plain_insert=_insert_rows(shape, numbered, "x._id"),
         insert=_insert_rows(shape, source, "v_ids[x._ordinal]"),
         records=source,

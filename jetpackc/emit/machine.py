@@ -8,7 +8,7 @@ from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import SETTINGS, Shape
-from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified
+from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.emit.work import work
 from jetpackc.ir import model as ir
@@ -236,15 +236,15 @@ def _born(shape: Shape) -> list[SqlObject]:
 
 def _triggers(shape: Shape) -> list[SqlObject]:
     table, internal = shape.names.table, shape.names.internal
-    guarded = ", ".join([*_BUILT_IN, *(ident(column.name) for column in shape.columns)])
+    guarded = "\n    ".join(wrap_list([*_BUILT_IN, *(ident(column.name) for column in shape.columns)]))
     initial = literal(shape.machine.initial)
     fresh = (
-        f"new.state <> {initial} or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null "
-        "or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null"
+        f"new.state <> {initial} or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null\n"
+        "    or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null"
     )
     found = {
-        "refuse_update": f"before update of {guarded} on {table}\n  for each statement execute function jet.refuse_write();",
-        "refuse_insert": f"before insert on {table}\n  for each row when ({fresh})\n  execute function jet.refuse_write();",
+        "refuse_update": f"before update of\n    {guarded}\n  on {table}\n  for each statement execute function jet.refuse_write();",
+        "refuse_insert": f"before insert on {table}\n  for each row when (\n    {fresh})\n  execute function jet.refuse_write();",
         "step": f"before update of _event on {table}\n  for each row execute function {internal('step')}();",
         "log": f"after update on {table} referencing new table as n old table as o\n"
         f"  for each statement execute function {internal('log')}();",
@@ -264,9 +264,10 @@ def _send(shape: Shape) -> list[SqlObject]:
     events = sendable(shape.machine)
     if not events:
         return []
-    name, label = shape.names.public("send"), shape.names.bare("send")
+    name = shape.names.public("send")
     text = render(
         "send",
+        me=shape.names.bare("send"),
         send=name,
         table=shape.names.table,
         hops=shape.names.internal("hops"),
@@ -278,8 +279,8 @@ def _send(shape: Shape) -> list[SqlObject]:
         ],
         event_hint=literal(f"it takes {', '.join(events)}"),
         missing_hint=literal(f"the ids of all its tasks: select id from {shape.names.table}"),
-    ).replace(f"{name}._", f"{label}._")
-    found = [function(name, Sql(text), "bigint, text, jsonb, text")]
+    )
+    found = [function(name, text, "bigint, text, jsonb, text")]
     return [*found, *(_send_event(shape, event, fields) for event, fields in events.items())]
 
 
@@ -287,25 +288,22 @@ def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlOb
     suffix = f"send_{event.lower()}"
     name, label = shape.names.public(suffix), shape.names.bare(suffix)
     ordered = sorted(fields, key=lambda one: one.type.optional)
+    typed = (
+        f"{ident(one.name)} {shape.type(one.type)}{' default null' if one.type.optional else ''}" for one in ordered
+    )
     text = render(
         "send_event",
         function=name,
+        me=label,
+        name=Sql(event),
         event=literal(event),
         send=shape.names.public("send"),
         settings=SETTINGS,
-        fields=[
-            {
-                "name": ident(one.name),
-                "type": shape.type(one.type),
-                "default": Sql(" default null" if one.type.optional else ""),
-                "key": literal(one.name),
-                "argument": Sql(f"{label}.{ident(one.name)}"),
-            }
-            for one in ordered
-        ],
-    ).replace(f"{name}._", f"{label}._")
+        params=["_id bigint", *typed, "_key text default null"],
+        fields=[{"key": literal(one.name), "argument": Sql(f"{label}.{ident(one.name)}")} for one in ordered],
+    )
     types = ", ".join(["bigint", *(shape.type(one.type) for one in ordered), "text"])
-    return function(name, Sql(text.replace("-- 'PAID'", "-- PAID")), types)
+    return function(name, text, types)
 
 
 def _history(shape: Shape) -> SqlObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jetpackc.emit.sql import Sql, ident, literal
+from jetpackc.emit.sql import Sql, ident, literal, wrap_list
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,7 +17,18 @@ class UnquotedValueError(TypeError):
 
 def render(template: str, **values: object) -> Sql:
     """The text of `templates/<template>.sql.jinja`, without white space at its ends."""
-    return Sql(_environment().get_template(f"{template}.sql.jinja").render(**values).strip())
+    return Sql(_tidy(_environment().get_template(f"{template}.sql.jinja").render(**values)))
+
+
+def _tidy(text: str) -> str:
+    """No white space at line ends, and a blank line before a comment that begins a new thought."""
+    lines: list[str] = []
+    for line in text.strip().splitlines():
+        if line.lstrip().startswith("--") and lines and lines[-1].endswith(("end if;", "end loop;", "end;")):
+            lines.append("")
+        if line.strip() or (lines and lines[-1]):
+            lines.append(line.rstrip())
+    return "\n".join(lines)
 
 
 def _finalize(value: object) -> object:
@@ -38,12 +49,17 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
         autoescape=False,  # noqa: S701 - SQL, not HTML; `finalize` is the guard
     )
-    environment.filters.update(ident=ident, literal=literal, joined=_joined, lines=_lines)
+    environment.filters.update(ident=ident, literal=literal, joined=_joined, wrapped=_wrapped, lines=_lines)
     return environment
 
 
-def _joined(values: list[Sql], separator: str = ", ") -> Sql:
-    return Sql(separator.join(_finalize(value) for value in values))  # type: ignore[misc]
+def _joined(values: list[Sql]) -> Sql:
+    return Sql(", ".join(values))
+
+
+def _wrapped(values: list[str], depth: int) -> Sql:
+    """A list over as many lines as it needs, those behind the first set in by `depth` levels."""
+    return Sql(("\n" + "  " * depth).join(wrap_list(values)))
 
 
 def _lines(values: list[str], depth: int) -> Sql:

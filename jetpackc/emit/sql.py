@@ -100,6 +100,17 @@ def sql_type(type_: Type, schema: str) -> Sql:
     return Sql(f"{base}[]") if type_.array else base
 
 
+def wrap_list(values: list[str], width: int = 110) -> list[str]:
+    """Comma-separated values as lines of at most `width`, as far as single values allow."""
+    lines = [""]
+    for index, value in enumerate(values):
+        piece = value if index == len(values) - 1 else f"{value},"
+        if lines[-1] and len(lines[-1]) + len(piece) >= width:
+            lines.append("")
+        lines[-1] += f" {piece}" if lines[-1] else piece
+    return lines
+
+
 def from_json(container: str, name: str, type_: Type, schema: str) -> Sql:
     """The typed value of one member of a jsonb object; JSON's null and a missing member are both null."""
     if type_.kind == "json":

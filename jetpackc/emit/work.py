@@ -42,8 +42,8 @@ def _names(shape: Shape) -> dict[str, object]:
 def _public(shape: Shape, suffix: str, types: str, **values: object) -> SqlObject:
     """A public function whose body names its own arguments by the bare name of the function."""
     name = shape.names.public(suffix)
-    text = render(suffix, **{**_names(shape), suffix: name, **values})
-    return function(name, Sql(text.replace(f"{name}._", f"{shape.names.bare(suffix)}._")), types)
+    text = render(suffix, **{**_names(shape), suffix: name, "me": shape.names.bare(suffix), **values})
+    return function(name, text, types)
 
 
 def _internal(shape: Shape, suffix: str, types: str, **values: object) -> SqlObject:
