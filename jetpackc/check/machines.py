@@ -44,7 +44,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine
     )
     machine_wide = [member for member in node.members if isinstance(member, ast.On)]
     place = Place(tree.entries, tree.claimable(machine_wide), None)
-    states = States(tree, signatures, scope, place, _ignored(node.members))
+    states = States(tree, signatures, scope, place, _ignored(node.members, signatures))
     lowered = tuple(states.lower(name) for name in tree.nodes)
     wide = tuple(states.on(member, None) for member in machine_wide)
     initial = tree.initial_of(None)
@@ -96,9 +96,10 @@ def _vars(node: ast.Machine, params: Fields, module: ModuleScope, report: Report
     return found
 
 
-def _ignored(members: Iterable[ast.MachineMember]) -> tuple[str, ...]:
-    found = (event.text for member in members if isinstance(member, ast.Ignore) for event in member.events)
-    return tuple(dict.fromkeys(found))
+def _ignored(members: Iterable[ast.MachineMember], signatures: Signatures) -> tuple[str, ...]:
+    names = [event for member in members if isinstance(member, ast.Ignore) for event in member.events]
+    signatures.check_ignored(names)
+    return tuple(dict.fromkeys(event.text for event in names))
 
 
 def _param_fields(nodes: Sequence[ast.Field], params: Fields, scope: Scope) -> tuple[ir.Field, ...]:

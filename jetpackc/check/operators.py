@@ -104,7 +104,9 @@ def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) 
     left, right = adapt(left, right.type), adapt(right, left.type)
     result = t.arithmetic(node.operator, left.type, right.type)
     if result is None:
-        _bad_operands(node.operator, node.span, report, left, right)
+        joins = node.operator == "+" and "text" in {left.type.kind, right.type.kind}
+        help = "text is joined with `++`" if joins else ""
+        _bad_operands(node.operator, node.span, report, left, right, help=help)
         return None
     if left.type.kind == "date" and result.kind == "timestamptz":
         left = ir.Cast(left, t.TIMESTAMPTZ)

@@ -15,6 +15,7 @@ from jetpackc.check.scope import Fields, ModuleScope, Typed
 from jetpackc.check.tree import Tree
 from jetpackc.check.types import show
 from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import names as name_rules
 from jetpackc.diagnostics.rules import types as rules
 from jetpackc.ir import chart
 from jetpackc.ir import model as ir
@@ -91,6 +92,14 @@ class Signatures:
         for event in dict.fromkeys(event for event, state in keys if event in chart.LIFECYCLE and state is None):
             found |= dict.fromkeys((event, leaf) for leaf in self._without(event, found))
         return tuple(ir.Signature(event, ir_fields(self.fields(event, state or None)), state) for event, state in found)
+
+    def check_ignored(self, events: Iterable[ast.Name]) -> None:
+        """Report ignored events that nobody can send: neither declared nor handled anywhere in the machine."""
+        known = {*self._module.events, *(event.text for handler in self._handlers for event in handler.on.events)}
+        for event in events:
+            if event.text not in known | chart.LIFECYCLE:
+                help = "declare it in the module: `event " + event.text + "`"
+                self._report.unknown(name_rules.UNKNOWN_EVENT, "event", event.text, event.span, known, help=help)
 
     def _without(self, event: str, found: dict[tuple[str, str], None]) -> list[str]:
         """The leaves that meet a lifecycle event through a machine-wide clause alone."""

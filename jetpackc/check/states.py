@@ -80,6 +80,7 @@ class States:
     def _ignore(self, node: Node) -> tuple[str, ...]:
         """The events it ignores, with those of the machine where it is outermost and no final state."""
         found = {name.text: name for each in node.state.members if isinstance(each, ast.Ignore) for name in each.events}
+        self.signatures.check_ignored(found.values())
         on = [member for member in node.state.members if isinstance(member, ast.On)]
         handled = {event.text: event.span for member in on for event in member.events}
         for event, name in found.items():

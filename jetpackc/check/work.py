@@ -30,7 +30,7 @@ def check_work(subject: Subject) -> None:
         elif state.run is not None:
             _check_run(subject, state, claimed)
         _check_events(subject, state, claimed)
-    _check_entries(subject)
+    _check_entries(subject, claimed)
     _check_raises(subject)
 
 
@@ -114,18 +114,18 @@ def _check_events(subject: Subject, state: ir.State, claimed: set[str]) -> None:
                 subject.add(rules.LIFECYCLE_EVENT, message, clause.span, why, help="remove this clause")
 
 
-def _check_entries(subject: Subject) -> None:
+def _check_entries(subject: Subject, claimed: set[str]) -> None:
     """Report ways into a state with `run` that are no claims: no worker would know of the task."""
     machine = subject.machine
+    runs = {leaf.name for leaf in chart.running(machine)} & claimed
     for leaf in chart.leaves(machine):
         for clause in leaving(machine, leaf.name):
             if chart.LOCKED in clause.events:
                 continue
             for goto in walk.gotos([clause]):
-                target = chart.states(machine)[goto.target]
-                if target.run is not None and (goto.reenter or goto.target != leaf.name):
-                    _unclaimed(subject, target.name, goto)
-    if chart.states(machine)[machine.initial].run is not None:
+                if goto.target in runs and (goto.reenter or goto.target != leaf.name):
+                    _unclaimed(subject, goto.target, goto)
+    if machine.initial in runs:
         state = chart.states(machine)[machine.initial]
         message = f"the initial state `{state.name}` has a `run`, and no worker has claimed the task"
         help = f"start in a state with `on LOCKED_BY_WORKER -> {state.name}`"
