@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jetpackc.emit.expressions import Scope, top
-from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, Shape
 from jetpackc.emit.sql import Sql, ident, literal, wrap_list
@@ -35,12 +35,6 @@ def ordered_params(shape: Shape) -> list[ir.Field]:
 def has_default(param: ir.Field) -> bool:
     """Whether a caller may leave it out."""
     return param.default is not None or param.type.optional
-
-
-def function(name: Sql, create: Sql, types: str) -> SqlObject:
-    """A function object; its signature is its whole head, names, defaults and result included."""
-    head = create[create.index(f"function {name}(") : create.index("\nlanguage ")]
-    return SqlObject("function", name, create, f"drop function {name}({types});", signature=" ".join(head.split()))
 
 
 def _types(shape: Shape) -> list[Sql]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jetpackc.emit import step
-from jetpackc.emit.creation import creation, function, unique_condition
+from jetpackc.emit.creation import creation, unique_condition
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
-from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import SETTINGS, Shape
 from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified, wrap_list

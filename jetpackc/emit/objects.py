@@ -59,3 +59,12 @@ class SqlObject:
     def replaceable(self) -> bool:
         """Whether `create` replaces an older version of the same signature."""
         return self.kind in ("support", "function", "view", "comment", "data")
+
+
+def function(name: str, create: str, types: str) -> SqlObject:
+    """A function. Its signature is its whole head: names, defaults and result included, since `create or replace` takes
+    no change of any of them. An internal one (`schema._name`) is for its owner alone: the surface calls it as such."""
+    head = create[create.index(f"function {name}(") : create.index("\nlanguage ")]
+    if '."_' in name or "._" in name:
+        create = f"{create}\nrevoke all on function {name}({types}) from public;"
+    return SqlObject("function", name, create, f"drop function {name}({types});", signature=" ".join(head.split()))

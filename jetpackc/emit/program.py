@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from jetpackc.emit.creation import function
 from jetpackc.emit.machine import machine_objects
 from jetpackc.emit.manifest import module_hash
-from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import ident, literal, qualified

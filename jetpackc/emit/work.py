@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from jetpackc.emit import step
-from jetpackc.emit.creation import function
 from jetpackc.emit.expressions import expression
-from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import PINNED, SETTINGS, Shape
 from jetpackc.emit.sql import Sql, ident, literal
