@@ -27,6 +27,7 @@ _BREAKS_FLOW = frozenset(
         names.UNKNOWN_STATE,
         names.DUPLICATE_NAME,
         flow.NO_INITIAL_STATE,
+        flow.SEVERAL_INITIAL_STATES,
         flow.CONFLICTING_KINDS,
         flow.LIFECYCLE_EVENT,
         flow.CODE_AFTER_ARROW,

@@ -27,8 +27,16 @@ class Callee:
         return f"`{self.name}` takes {listed([*self.params], 'and')}" if self.params else f"`{self.name}` takes none"
 
 
-def match(callee: Callee, arguments: Sequence[ast.Argument], report: Report) -> dict[str, ast.Expr]:
-    """The arguments by param, in the order of the params. What does not match is reported and left out."""
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The arguments by param, in the order of the params; not `complete` when some did not match, which is reported."""
+
+    given: Mapping[str, ast.Expr]
+    complete: bool
+
+
+def match(callee: Callee, arguments: Sequence[ast.Argument], report: Report) -> Matched:
+    """Give each argument to its param."""
     given: dict[str, ast.Argument] = {}
     positions = [*callee.params]
     complete = True
@@ -38,9 +46,8 @@ def match(callee: Callee, arguments: Sequence[ast.Argument], report: Report) -> 
         complete = complete and name is not None
         if name is not None:
             given[name] = argument
-    if complete:
-        _missing(callee, given, report)
-    return {name: given[name].value for name in positions if name in given}
+    complete = complete and not _is_missing_some(callee, given, report)
+    return Matched({name: given[name].value for name in positions if name in given}, complete)
 
 
 def _param(
@@ -78,9 +85,10 @@ def _positional(
     return position
 
 
-def _missing(callee: Callee, given: Mapping[str, ast.Argument], report: Report) -> None:
+def _is_missing_some(callee: Callee, given: Mapping[str, ast.Argument], report: Report) -> bool:
     missing = [name for name, optional in callee.params.items() if not optional and name not in given]
     if missing:
         what = "argument" if len(missing) == 1 else "arguments"
         message = f"`{callee.name}` is missing the {what} {listed(missing, 'and')}"
         report.add(rules.MISSING_ARGUMENT, message, callee.span, "not given here", help=callee.takes)
+    return bool(missing)

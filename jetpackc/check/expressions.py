@@ -183,8 +183,8 @@ def _negative(constant: ast.Constant, span: Span, scope: Scope) -> ir.Expr | Non
 def _binary(node: ast.Binary, scope: Scope, wanted: ir.Type | None) -> ir.Expr | None:
     if node.operator in {"and", "or"}:
         return _logic(node, scope)
-    if node.operator in {"==", "!="} and (test := _state_test(node, scope)) is not None:
-        return test
+    if _is_state_test(node, scope):
+        return _state_test(node, scope)
     pair = _pair(node.left, node.right, scope, wanted if node.operator == "??" else None)
     if pair is None:
         return None
@@ -257,12 +257,16 @@ def _cast(node: ast.Cast, scope: Scope) -> ir.Expr | None:
 # ---------------------------------------------------------------- `state == charging`
 
 
+def _is_state_test(node: ast.Binary, scope: Scope) -> bool:
+    """Whether it is `state == s`; against a text or another name's value it is an ordinary comparison."""
+    right = node.right
+    if node.operator not in {"==", "!="} or not _is_state(node.left, scope) or _dotted(right) is None:
+        return False
+    return not isinstance(right, ast.Variable) or scope.lookup(right.name) is None
+
+
 def _state_test(node: ast.Binary, scope: Scope) -> ir.Expr | None:
-    """`state == s`, where `s` means every leaf in it; None when this is an ordinary comparison."""
-    if not _is_state(node.left, scope) or isinstance(node.right, ast.Constant):
-        return None
-    if isinstance(node.right, ast.Variable) and scope.lookup(node.right.name) is not None:
-        return None
+    """`state == s`, where `s` means every leaf in it."""
     leaves = _leaves(node.right, scope)
     test = _in_states(leaves) if leaves else None
     return ir.Unary("not", test, types.BOOL) if test and node.operator == "!=" else test
@@ -310,8 +314,8 @@ def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
         scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
         return None
     if name == "now":
-        match(Callee("now", {}, node.span), node.arguments, scope.report)
-        return ir.Ref("builtin", "now", types.TIMESTAMPTZ)
+        matched = match(Callee("now", {}, node.span), node.arguments, scope.report)
+        return ir.Ref("builtin", "now", types.TIMESTAMPTZ) if matched.complete else None
     if name in FUNCTIONS:
         return _apply(FUNCTIONS[name], node, scope)
     if scope.lookup(name) is not None:
@@ -324,8 +328,10 @@ def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
 def _apply(function: Function, node: ast.Call, scope: Scope) -> ir.Expr | None:
     params = _params(function, len(node.arguments))
     optional = {param.name: param.default is not None for param in params}
-    given = match(Callee(function.name, optional, node.span), node.arguments, scope.report)
-    lowered = [_argument(param, given.get(param.name), function, scope) for param in params]
+    matched = match(Callee(function.name, optional, node.span), node.arguments, scope.report)
+    if not matched.complete:
+        return None
+    lowered = [_argument(param, matched.given.get(param.name), function, scope) for param in params]
     arguments = tuple(argument for argument in lowered if argument is not None)
     if len(arguments) < len(params):
         return None

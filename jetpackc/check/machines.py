@@ -77,7 +77,7 @@ def _refuse_later(node: ast.Machine, report: Report) -> None:
 
 
 def _vars(node: ast.Machine, params: Fields, module: ModuleScope, report: Report) -> Fields:
-    """The vars with their types, the first of each name; a param's name is taken too, for both are columns."""
+    """The vars with their types, the first of each name. A param's name is taken, for both are columns."""
     seen: dict[str, Span] = {param.name: param.span for param in params.values()}
     found: dict[str, Typed] = {}
     for member in node.members:
@@ -85,8 +85,8 @@ def _vars(node: ast.Machine, params: Fields, module: ModuleScope, report: Report
             continue
         refuse_reserved(member.name, "var", report)
         type = type_of(member.type, module.enums, report)
-        if declare(member.name, "var", seen, report):
-            found[member.name.text] = Typed(member.name.text, type, member.name.span, member.default is not None)
+        declare(member.name, "var", seen, report)
+        found.setdefault(member.name.text, Typed(member.name.text, type, member.name.span, member.default is not None))
         if member.was is not None:
             report.unsupported("`was`", member.was.span)
         if member.default is None and type is not None and not type.optional:

@@ -244,8 +244,8 @@ def _spawn(node: ast.Spawn, scope: Scope) -> tuple[ir.Statement, ...]:
         scope.report.unknown(name_rules.UNKNOWN_MACHINE, "machine", name, node.machine.span, machines)
         return ()
     callee = Callee(name, {param.name: param.may_be_left_out for param in params.values()}, node.span)
-    given = match(callee, node.arguments, scope.report)
-    arguments = tuple((key, _argument(given[key], params[key].type, scope)) for key in given)
+    given = match(callee, node.arguments, scope.report).given
+    arguments = tuple((key, _argument(written, params[key].type, scope)) for key, written in given.items())
     return (ir.Spawn(name, arguments, node.root, delay, node.span),)
 
 
