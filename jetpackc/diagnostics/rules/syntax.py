@@ -19,7 +19,9 @@ CHAINED_COMPARISON = Rule("J010", "chained-comparison", Severity.ERROR, "a compa
 MISPLACED_CLAUSE = Rule("J011", "misplaced-clause", Severity.ERROR, "a clause that has no meaning where it stands")
 REPEATED_CLAUSE = Rule("J012", "repeated-clause", Severity.ERROR, "a clause that may stand once, written again")
 BAD_HANDLER = Rule("J013", "bad-handler", Severity.ERROR, "a `run` whose text is not of the form `module:function`")
-MISSING_MODULE = Rule("J014", "missing-module", Severity.ERROR, "a file that does not say which module it belongs to")
+MISSING_MODULE = Rule(
+    "J014", "missing-module", Severity.ERROR, "a file with neither a `module` line nor a name that could be one"
+)
 UNREADABLE_SOURCE = Rule(
     "J015", "unreadable-source", Severity.ERROR, "a source file that is missing, not UTF-8 or not readable"
 )
