@@ -30,8 +30,8 @@ class Declared:
     params: Fields
 
 
-def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine | None:
-    """The machine; None when it has no state to start in, which was reported."""
+def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine:
+    """The machine. What of it could not be made sense of was reported and is left out or stands for itself."""
     node = declared.node
     _refuse_later(node, report)
     variables = _vars(node, declared.params, module, report)
@@ -51,7 +51,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine
     entry = initial and tree.entries[initial]
     uniques = [member for member in node.members if isinstance(member, ast.Unique)]
     ignored = dict.fromkeys(event for state in lowered for event in state.ignore)
-    machine = ir.Machine(
+    return ir.Machine(
         name=node.name.text,
         params=_param_fields(node.params, declared.params, scope),
         vars=_var_fields(node.members, variables, scope),
@@ -63,7 +63,6 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine
         doc=node.doc,
         span=node.span,
     )
-    return machine if entry else None
 
 
 def _refuse_later(node: ast.Machine, report: Report) -> None:

@@ -120,11 +120,9 @@ def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str])
     breaking = frozenset(breaks_flow)
     for head in heads.values():
         mark = len(report.log)
-        machine = machines.lower(head, scope, report)
-        if machine is not None:
-            found.append(machine)
-            if breaking.isdisjoint(rule.code for rule in report.log[mark:]):
-                whole.append(machine)
+        found.append(machines.lower(head, scope, report))
+        if breaking.isdisjoint(rule.code for rule in report.log[mark:]):
+            whole.append(found[-1])
     declared = {event.name.text: event for event in reversed(parts.events)}
     ir_events = tuple(
         ir.Event(event, ir_fields(fields), declared[event].doc, declared[event].span)

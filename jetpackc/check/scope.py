@@ -92,7 +92,10 @@ class Scope:
         for scope in ("event", "var", "param"):
             if (found := self.member(scope, name)) is not None:
                 return found
-        return ("builtin", self.builtins[name]) if name in self.builtins else None
+        if name not in self.builtins:
+            return None
+        type = self.builtins[name]
+        return "builtin", required(type) if ("builtin", name) in self.known else type
 
     def member(self, scope: str, name: str) -> tuple[ScopeName, ir.Type | None] | None:
         """What `event.name`, `var.name` or `param.name` stands for."""
