@@ -91,10 +91,8 @@ def load(name: str, where: str) -> Handler:
         raise HandlerError(f"{where}: looked for `{name}`, and importing `{path}` raised {reason}") from error
     found = getattr(module, attribute, None)
     if not callable(found):
-        what = "no function" if found is None else f"a {type(found).__name__}, not a function,"
-        raise HandlerError(
-            f"{where}: looked for `{name}`, and `{path}` has {what} `{attribute}`", _close(module, attribute)
-        )
+        what = f"has no function `{attribute}`" if found is None else f"has `{attribute}`, which is no function"
+        raise HandlerError(f"{where}: looked for `{name}`, and `{path}` {what}", _close(module, attribute))
     function: Handler = found
     return function
 

@@ -66,7 +66,8 @@ class Served:
 
 
 class Job:
-    """One claimed task. `answered`: the database is told already, a late result is dropped."""
+    """One claimed task. `answered`: the database is told already, a late result is dropped. `finishing`: the handler
+    has returned and its transaction is being committed."""
 
     __slots__ = (
         "answered",
@@ -74,6 +75,7 @@ class Job:
         "binding",
         "cancelled",
         "data",
+        "finishing",
         "id",
         "lane",
         "served",
@@ -97,6 +99,7 @@ class Job:
         self.data = data
         self.verdict: Verdict | None = None
         self.answered = False
+        self.finishing = False
         self.lane: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.cancelled: threading.Event | None = None

@@ -66,7 +66,7 @@ class Lanes:
 
     def cancel(self, job: Job, verdict: Verdict) -> None:
         """End a handler early. An async one is cancelled; a plain one is told, and its thread goes on alone."""
-        if job not in self.held or job.verdict is not None:
+        if job not in self.held or job.verdict is not None or (job.finishing and verdict != "released"):
             return
         job.verdict = verdict
         if job.lane is None:
@@ -219,12 +219,14 @@ async def _commit(job: Job, session: AsyncSession, text: str) -> str | None:
     """Finish a task in its handler's own transaction. What is left to tell, once that is committed or undone."""
     if text.startswith(_ERROR):
         return text
+    job.finishing = True
     return _after(*await session.resolve(job.served.sql, job.outcome(text)), text)
 
 
 def _commit_plain(job: Job, session: SyncSession, text: str) -> str | None:
     if text.startswith(_ERROR):
         return text
+    job.finishing = True
     return _after(*session.resolve(job.served.sql, job.outcome(text)), text)
 
 
