@@ -113,8 +113,18 @@ class Worker:
             self._hurried.set()
             raise
         finally:
-            clean = await crew.shut_down(self._hurried)
+            clean = await self._shut_down(crew)
         return clean
+
+    async def _shut_down(self, crew: _Crew) -> bool:
+        """Shut down to the end, even if this is cancelled meanwhile: then in a hurry."""
+        shutting = asyncio.create_task(crew.shut_down(self._hurried))
+        try:
+            return await asyncio.shield(shutting)
+        except asyncio.CancelledError:
+            self._hurried.set()
+            await shutting
+            raise
 
 
 class _Crew:
@@ -195,7 +205,7 @@ class _Crew:
     async def _cancel_rest(self) -> None:
         rest = [job for job in self._lanes.held if not job.answered]
         if rest:
-            LOG.warning("worker %s: handing %d tasks back", self._name, len(rest))
+            LOG.warning("worker %s: handing back what is unfinished: %d", self._name, len(rest))
             for job in rest:
                 self._lanes.cancel(job, "released")
             await self._lanes.wait_empty(UNWIND, _unanswered)
