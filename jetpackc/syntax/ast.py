@@ -24,7 +24,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal. `value` by kind: int and number keep their digits as text, string is unescaped, duration is milliseconds."""
+    """A literal. `value`: int and number keep their digits as text, a string is unescaped, a duration is milliseconds."""
 
     kind: Literal["int", "number", "string", "duration", "bool", "null"]
     value: str | int | bool | None
@@ -201,7 +201,7 @@ class Raise:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """`spawn [root] machine(arguments) [as alias] [in delay] [for item in items]`; machine `self` is the same machine."""
+    """`spawn [root] machine(arguments) [as alias] [in delay] [for item in items]`; `self` is the same machine."""
 
     root: bool
     machine: Name

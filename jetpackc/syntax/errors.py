@@ -1,0 +1,157 @@
+"""Syntax errors in the user's terms: what was found, what could stand there, what was likely meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from jetpackc.diagnostics.model import Diagnostic, Fix
+from jetpackc.diagnostics.rules import syntax as rules
+from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean
+from jetpackc.source import Source, Span
+
+RESERVED = frozenset(
+    ("and", "or", "not", "null", "true", "false", "in", "is", "as", "when", "else", "set", "increment", "spawn", "send")
+    + ("fail", "for")
+)
+"""The words that are no names anywhere."""
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\d[A-Za-z0-9_.]*|=>|&&|\|\||===|!==|<>|->|[^\sA-Za-z0-9_]")
+_SHOWN = {
+    "NAME": "a name",
+    "EVENT": "an event in upper case",
+    "STRING": "a string",
+    "INT": "a number",
+    "NUMBER": "a number",
+    "DURATION": "a duration",
+    "MEMBER": "a name",
+    "CODE": "a code such as `J301`",
+    "COMPARE": "a comparison",
+    "CONCAT": "`++`",
+    "COALESCE": "`??`",
+    "PLUS": "`+`",
+    "MINUS": "`-`",
+    "PRODUCT": "`*`",
+    "ARRAY": "`[]`",
+    "OPTIONAL": "`?`",
+    "VERDICT": "`return` or `error`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COLON": "`:`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "DOT": "`.`",
+    "_EVENT_WORD": "`event`",
+    "_NULL_WORD": "`null`",
+    "$END": "the end of the file",
+}
+_OPERATORS = frozenset(
+    ("COMPARE", "CONCAT", "COALESCE", "PLUS", "MINUS", "PRODUCT", "AND", "OR", "_IN", "_IS", "_AS", "DOT", "LSQB")
+)
+_ARROW = "`->`"
+_CHARACTER_HELP = {
+    "'": "strings stand in double quotes",
+    "`": "strings stand in double quotes",
+    ";": "a line end needs no `;`",
+}
+
+
+def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
+    """The diagnostic for what lark could not take at `offset`."""
+    expected = _expected(error)
+    found = _WORD.match(source.text, offset)
+    if found is None:
+        span = source.span(min(offset, len(source.text)), min(offset + 1, len(source.text)))
+        return _unexpected("the end of the file", span, expected)
+    word, span = found[0], source.span(found.start(), found.end())
+    return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
+
+
+def _expected(error: UnexpectedInput) -> list[str]:
+    names: Iterable[str] = ()
+    if isinstance(error, UnexpectedToken):
+        names = error.accepts or error.expected
+    elif isinstance(error, UnexpectedCharacters):
+        names = error.allowed or ()
+    shown = {_show(name) for name in names if name not in _OPERATORS and name not in ("COMMENT", "__IGNORE_0")}
+    return sorted(one for one in shown if one)
+
+
+def _show(name: str) -> str:
+    if name.startswith("__"):
+        return _ARROW if "ANON" in name else ""
+    return _SHOWN.get(name) or f"`{name.strip('_').lower()}`"
+
+
+def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
+    """Mistakes that have a name of their own."""
+    if word == '"':
+        help = 'close it with `"` on the same line; `\\n` in it is a line break'
+        return Diagnostic(
+            rules.UNTERMINATED_STRING, "this string does not end on its line", span, "begins here", help=help
+        )
+    if word[0].isdigit():
+        return _bad_number(word, span)
+    if word in RESERVED and "a name" in expected:
+        message = f"`{word}` is a reserved word, and a name is needed here"
+        return Diagnostic(rules.RESERVED_WORD, message, span, "reserved", help="choose another name")
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
+        return _wrong_case(word, span, expected)
+    if not word.isascii() or (word in "$@#'`~^\\;&|" and word not in CONFUSED):
+        message = (
+            f"`{word}` is no part of the language"
+            if word.isprintable()
+            else "a character that is no part of the language"
+        )
+        return Diagnostic(rules.BAD_CHARACTER, message, span, "means nothing here", help=_CHARACTER_HELP.get(word, ""))
+    return None
+
+
+def _bad_number(word: str, span: Span) -> Diagnostic | None:
+    if re.fullmatch(r"\d+(\.\d+)?", word) or re.fullmatch(r"(?:\d+(?:ms|s|m|h|d))+", word):
+        return None
+    if re.fullmatch(r"[\d.]*", word):
+        return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, "write `12` or `12.5`")
+    if re.fullmatch(r"(?:\d+[A-Za-z]+)+", word):
+        help = "a duration is made of `ms`, `s`, `m`, `h` and `d`, as in `1h30m`"
+        return Diagnostic(rules.BAD_DURATION, f"`{word}` is no duration", span, "no such unit", help=help)
+    return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, "a name does not begin with a digit")
+
+
+def _wrong_case(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
+    if "an event in upper case" in expected and "a name" not in expected and word not in RESERVED:
+        upper = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).upper()
+        return _case("an event is written in upper case", span, upper)
+    if "a name" in expected and word != word.lower() and word.lower() not in CONFUSED:
+        lower = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+        return _case("a name is written in lower case", span, lower)
+    return None
+
+
+def _case(message: str, span: Span, mended: str) -> Diagnostic:
+    fix = Fix(f"write `{mended}`", span, mended)
+    return Diagnostic(rules.WRONG_CASE, message, span, f"write `{mended}`", fixes=(fix,))
+
+
+def _unexpected(what: str, span: Span, expected: list[str], word: str = "") -> Diagnostic:
+    candidates = [one.strip("`") for one in expected if one.startswith("`")]
+    meant = did_you_mean(word, candidates) if word else None
+    known = CONFUSED.get(word.lower()) if word else None
+    label = f"did you mean `{meant}`?" if meant else "not expected here"
+    help = f"this language writes `{known}`" if known and known != meant else _listing(expected)
+    fixes = (Fix(f"write `{meant}`", span, meant),) if meant else ()
+    return Diagnostic(rules.SYNTAX_ERROR, f"unexpected {what}", span, label, help=help, fixes=fixes)
+
+
+def _listing(expected: list[str]) -> str:
+    if not expected:
+        return ""
+    if len(expected) == 1:
+        return f"expected {expected[0]}"
+    return f"expected one of {', '.join(expected[:-1])} or {expected[-1]}"
