@@ -3,63 +3,7 @@
 `check` takes files in which templates, steps and operators are expanded; `compile_sources` begins at the text.
 """
 
-from __future__ import annotations
+from jetpackc.check.compile import compile_sources
+from jetpackc.check.program import Result, check
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
-from jetpackc.check import modules
-from jetpackc.check.flow import check_flow
-from jetpackc.check.report import Report
-from jetpackc.check.subject import Subject
-from jetpackc.check.usage import check_declared_events
-from jetpackc.diagnostics.model import Diagnostic, has_errors
-from jetpackc.diagnostics.rules import flow, names, syntax
-from jetpackc.ir import model as ir
-from jetpackc.syntax import ast
-
-__all__ = ["Result", "check"]
-
-_BREAKS_FLOW = frozenset(
-    rule.code
-    for rule in (
-        syntax.NOT_SUPPORTED_YET,
-        names.UNKNOWN_STATE,
-        names.DUPLICATE_NAME,
-        flow.NO_INITIAL_STATE,
-        flow.SEVERAL_INITIAL_STATES,
-        flow.CONFLICTING_KINDS,
-        flow.LIFECYCLE_EVENT,
-        flow.CODE_AFTER_ARROW,
-        flow.SECOND_TARGET,
-        flow.ARROW_IN_EXIT,
-    )
-)
-"""Rules whose breach leaves arrows out of a machine: what its flow checks said then would follow from that alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came out: the program, None when a diagnostic is an error, and the diagnostics in the order of the text."""
-
-    program: ir.Program | None
-    diagnostics: tuple[Diagnostic, ...]
-
-
-def check(files: Sequence[ast.File]) -> Result:
-    """Check expanded files and turn them into a program."""
-    report = Report()
-    program = _lower(files, report, flow=True)
-    return Result(None if has_errors(report.diagnostics) else program, report.diagnostics)
-
-
-def _lower(files: Iterable[ast.File], report: Report, *, flow: bool) -> ir.Program:
-    lowered = []
-    for name, parts in sorted(modules.gather(files, report).items()):
-        found = modules.lower(name, parts, report, _BREAKS_FLOW)
-        spans = {machine.name.text: machine.name.span for machine in reversed(parts.machines)}
-        for machine in found.whole if flow else ():
-            check_flow(Subject(machine, spans[machine.name], report))
-        check_declared_events(found.module, report)
-        lowered.append(found.module)
-    return ir.Program(tuple(lowered))
+__all__ = ["Result", "check", "compile_sources"]

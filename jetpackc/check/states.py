@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from jetpackc.diagnostics.rules import syntax as syntax_rules
 from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
 
+_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _LATER = {
     ast.Timer: "a timer",
     ast.Defer: "`defer`",
@@ -44,6 +46,7 @@ class States:
         place = replace(self.place, owner=name)
         runs = [member for member in members if isinstance(member, ast.Run)]
         _once(runs, "run", self.scope.report)
+        _check_handlers(runs, self.scope.report)
         return ir.State(
             name=name,
             kind=node.kind,
@@ -100,6 +103,14 @@ class States:
         for member in node.state.members:
             if type(member) in _LATER:
                 self.scope.report.unsupported(_LATER[type(member)], member.span)
+
+
+def _check_handlers(runs: Sequence[ast.Run], report: Report) -> None:
+    for run in runs:
+        if not _HANDLER.fullmatch(run.handler):
+            message = f"`{run.handler}` is no handler"
+            help = 'name a function of a Python module: `run "shop.payments:charge"`'
+            report.add(syntax_rules.BAD_HANDLER, message, run.span, "not of the form `module:function`", help=help)
 
 
 def _once(members: Sequence[ast.Run] | Sequence[ast.Timeout], word: str, report: Report) -> None:

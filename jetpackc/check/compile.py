@@ -1,0 +1,52 @@
+"""From text to the IR, all stages in a row, each on what the one before left whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from jetpackc.check.program import Result, lower
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.model import Diagnostic, Rule, has_errors
+from jetpackc.diagnostics.rules import flow, names
+from jetpackc.source import Source
+from jetpackc.syntax import ast, parse
+
+_DECLARATION = re.compile(r"^[ \t]*(enum|event|machine|operator|template)\s+(\w+)", re.MULTILINE)
+_DECLARED = ast.Enum | ast.Event | ast.Machine | ast.Operator | ast.Template
+_FOLLOW: dict[str, tuple[Rule, ...]] = {
+    "enum": (names.UNKNOWN_TYPE, names.UNKNOWN_NAME),
+    "event": (names.UNKNOWN_NAME, names.UNKNOWN_FIELD, names.UNKNOWN_EVENT),
+    "machine": (names.UNKNOWN_MACHINE, flow.UNUSED_EVENT),
+    "operator": (names.UNKNOWN_OPERATOR,),
+    "template": (names.UNKNOWN_TEMPLATE,),
+}
+"""What may be said for no other reason than that a declaration did not parse."""
+
+
+def compile_sources(sources: Sequence[Source]) -> Result:
+    """Parse, expand and check. The program is None when any stage found an error."""
+    parsed = [parse(source) for source in sources]
+    found = [diagnostic for _, diagnostics in parsed for diagnostic in diagnostics]
+    files = [file for file, _ in parsed]
+    report = Report()
+    program = lower(files, report, flow=True)
+    lost = _lost(sources, files) if found else frozenset[str]()
+    silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
+    found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]
+    return Result(None if has_errors(found) else program, in_order(found, sources))
+
+
+def _lost(sources: Iterable[Source], files: Iterable[ast.File]) -> frozenset[str]:
+    """The kinds of which some declaration is in the text and not in the tree."""
+    written = {match.groups() for source in sources for match in _DECLARATION.finditer(source.text)}
+    items = (item for file in files for item in file.items if isinstance(item, _DECLARED))
+    return frozenset(kind for kind, _ in written - {(type(item).__name__.lower(), item.name.text) for item in items})
+
+
+def in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
+    """By file, in the order given, then by place."""
+    position = {source.path: index for index, source in enumerate(sources)}
+    return tuple(
+        sorted(found, key=lambda each: (position.get(each.span.path, -1), each.span.start) if each.span else (-1, 0))
+    )
