@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from jetpackc.check.program import Result, lower
 from jetpackc.check.report import Report
-from jetpackc.diagnostics.model import Diagnostic, Rule, has_errors
+from jetpackc.diagnostics.model import Rule, has_errors
+from jetpackc.diagnostics.render.order import in_order
 from jetpackc.diagnostics.rules import flow, names
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
@@ -34,7 +35,7 @@ def compile_sources(sources: Sequence[Source]) -> Result:
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
     found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]
-    return Result(None if has_errors(found) else program, in_order(found, sources))
+    return Result(None if has_errors(found) else program, tuple(in_order(found)))
 
 
 def _lost(sources: Iterable[Source], files: Iterable[ast.File]) -> frozenset[str]:
@@ -42,11 +43,3 @@ def _lost(sources: Iterable[Source], files: Iterable[ast.File]) -> frozenset[str
     written = {match.groups() for source in sources for match in _DECLARATION.finditer(source.text)}
     items = (item for file in files for item in file.items if isinstance(item, _DECLARED))
     return frozenset(kind for kind, _ in written - {(type(item).__name__.lower(), item.name.text) for item in items})
-
-
-def in_order(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
-    """By file, in the order given, then by place."""
-    position = {source.path: index for index, source in enumerate(sources)}
-    return tuple(
-        sorted(found, key=lambda each: (position.get(each.span.path, -1), each.span.start) if each.span else (-1, 0))
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from jetpackc.diagnostics.model import Diagnostic, Fix, Label, Rule
+from jetpackc.diagnostics.render.order import in_order
 from jetpackc.diagnostics.rules import syntax
 from jetpackc.diagnostics.suggest import did_you_mean
 from jetpackc.source import Span
@@ -51,15 +52,10 @@ class Report:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What was found, in the order of the source."""
-        return tuple(sorted(self._found.values(), key=_place))
+        return tuple(in_order(self._found.values()))
 
 
 def listed(names: Collection[str], word: str = "or") -> str:
     """Names as prose: "`a`, `b` or `c`"."""
     *front, last = [f"`{name}`" for name in names]
     return f"{', '.join(front)} {word} {last}" if front else last
-
-
-def _place(diagnostic: Diagnostic) -> tuple[str, int, str]:
-    span = diagnostic.span
-    return (span.path, span.start, diagnostic.rule.code) if span else ("", 0, diagnostic.rule.code)
