@@ -39,7 +39,7 @@ async def running(worker: Worker) -> AsyncIterator[asyncio.Task[bool]]:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait for something that only the database can tell."""
-    while not await condition():
+    while not await condition():  # noqa: ASYNC110 -- there is no event to await
         await asyncio.sleep(0.01)
 
 

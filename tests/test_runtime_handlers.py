@@ -69,8 +69,8 @@ def test_async_functions_are_told_from_plain_ones(function: Any, is_plain: bool)
         (
             {"charging": "no_such_module:charge"},
             {},
-            "machine `shop.checkout`, state `charging.running`: looked for `no_such_module:charge`, and there is no module"
-            " `no_such_module`",
+            "machine `shop.checkout`, state `charging.running`: looked for `no_such_module:charge`, and there is"
+            " no module `no_such_module`",
             "PYTHONPATH",
         ),
         (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 import pytest
 from jetpack_runtime import AsyncClient, PlainTask, Task, Worker
-from shop import execute, in_state, running, within
+from shop import execute, in_state, running, until, within
 
 
 @pytest.fixture
@@ -124,8 +125,7 @@ def test_writes_of_a_task_that_moved_on_are_undone_and_its_late_result_recorded(
             go.set()
             ready.set()
             query = "select payload ->> 'event' from shop.job_history where id = %s and event = 'late'"
-            while not await execute(ledger, query, id):
-                await asyncio.sleep(0.01)
+            await until(lambda: execute(ledger, query, id))
             assert await rows(ledger) == []
             assert (await client.get(id)).state == "cancelled"
 
@@ -177,10 +177,8 @@ def test_a_handler_cannot_commit_by_itself(ledger: str) -> None:
 def test_a_failed_statement_that_the_handler_hides_is_no_success(ledger: str) -> None:
     async def careless(task: Task) -> None:
         connection = await task.connection()
-        try:
+        with suppress(psycopg.Error):
             await connection.execute("select 1 / 0")
-        except psycopg.Error:
-            pass
 
     async def main() -> None:
         async with AsyncClient(ledger) as client:
@@ -225,10 +223,8 @@ def test_a_connection_that_died_while_it_lay_idle_costs_no_attempt(ledger: str) 
         ):
             first = await client.create("shop.job", {"n": 1})
             await in_state(client, first, "done")
-            await execute(
-                ledger,
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'COMMIT'",
-            )
+            idle = "from pg_stat_activity where datname = current_database() and query = 'COMMIT'"
+            assert await execute(ledger, f"select pg_terminate_backend(pid) {idle}")
             second = await client.create("shop.job", {"n": 2})
             await in_state(client, second, "done")
             assert await rows(ledger) == [(first, 1), (second, 1)]

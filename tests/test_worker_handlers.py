@@ -205,7 +205,9 @@ def test_the_worker_writes_neither_payloads_nor_passwords_into_its_log(
     assert "hunter2" not in caplog.text
 
 
-def test_a_transition_that_fails_leaves_the_rest_of_its_batch_alone(shop: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_transition_that_fails_leaves_the_rest_of_its_batch_alone(
+    shop: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def handler(task: Task) -> None:
         task.set(seen=task.params["n"])
 
@@ -221,4 +223,4 @@ def test_a_transition_that_fails_leaves_the_rest_of_its_batch_alone(shop: str, c
             assert error.payload["type"] == "transition"
 
     within(main())
-    assert f"has a transition that failed; it got ERROR instead" in caplog.text
+    assert "has a transition that failed; it got ERROR instead" in caplog.text

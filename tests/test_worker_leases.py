@@ -107,7 +107,10 @@ def test_a_handler_that_ends_in_time_is_left_alone_by_its_timer(shop: str) -> No
 def test_a_worker_that_the_database_forgot_drops_its_work_and_registers_again(shop: str) -> None:
     async def main() -> None:
         probe = Probe()
-        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": probe.block}, lease=0.6, grace=0)):
+        async with (
+            AsyncClient(shop) as client,
+            running(Worker(shop, handlers={"shop.job": probe.block}, lease=0.6, grace=0)),
+        ):
             await client.create("shop.job", {"n": 1})
             await probe.started.get()
             await execute(shop, "delete from jet.worker")

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from jetpack_runtime import AsyncClient, Client, PlainTask, Task, Worker
@@ -62,7 +62,7 @@ def test_what_does_not_finish_is_handed_back_and_costs_no_attempt(shop: str, sto
             task.cancelled.wait()
             told.set()
 
-        handlers = {"shop.job": block, "shop.pay": block_plain}
+        handlers: dict[str, Any] = {"shop.job": block, "shop.pay": block_plain}
         async with AsyncClient(shop) as client:
             worker = Worker(shop, handlers=handlers, grace=0.1 if stops == 1 else 60)
             run = asyncio.create_task(worker.run())

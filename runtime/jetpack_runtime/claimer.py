@@ -18,7 +18,7 @@ from time import monotonic
 import psycopg
 
 from . import sql
-from .database import Link, Rows, broken
+from .database import Link, Rows, brief, broken
 from .heart import Heart
 from .jobs import Job, Served
 from .lanes import Lanes
@@ -41,7 +41,7 @@ ECHO = 0.020
 MARK_LIFE = 60.0
 """Seconds after which a machine is looked through from the start again."""
 
-REFRESH = 5.0
+REFRESH = 2.0
 """Seconds between two looks at which machines there are."""
 
 IDLE_AFTER, BUSY_AFTER = 2, 3
@@ -68,7 +68,9 @@ class Post:
 
 
 class Claimer:
-    """`untold` counts the outcomes that the database has not answered for; at `backlog` of them claiming waits."""
+    """`untold` counts the outcomes that the database has not answered for; at `backlog` of them claiming waits.
+    `claiming`: a claim is under way, which should not be cut off.
+    """
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Claimer:
         backlog: int,
         until_idle: bool,
     ) -> None:
+        self.claiming = False
         self._link = link
         self._roster = roster
         self._heart = heart
@@ -192,7 +195,7 @@ class Claimer:
         except psycopg.Error as error:
             if broken(error) or isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):
                 raise
-            LOG.warning("claiming tasks of `%s` failed, trying again: %s", post.served.name, str(error).strip())
+            LOG.warning("claiming tasks of `%s` failed, trying again: %s", post.served.name, brief(error))
             post.mark, post.look_at = None, monotonic() + REFRESH
             self._refresh_at = 0.0
             return 0
@@ -204,7 +207,12 @@ class Claimer:
         now = monotonic()
         if now >= post.mark_until:
             post.mark, post.mark_until = None, now + MARK_LIFE
-        rows = await self._link.fetch(post.served.sql.claim, (lease.id, limit, post.mark), binary=True)
+        await self._link.get()
+        self.claiming = True
+        try:
+            rows = await self._link.fetch(post.served.sql.claim, (lease.id, limit, post.mark), binary=True)
+        finally:
+            self.claiming = False
         found = len(rows) - 1
         self._schedule(post, rows[-1][5], found)
         if found:

@@ -27,7 +27,7 @@ class Client:
         with Client(dsn) as client:
             id = client.create("shop.checkout", {"order_id": 7})
 
-    Errors are those of `errors.py`; what is not of the contract stays psycopg's own.
+    Errors are those of `errors.py`; what the contract does not name stays psycopg's own.
     """
 
     def __init__(self, database: str | psycopg.Connection[Any]) -> None:
@@ -139,6 +139,8 @@ class Client:
             with cursor:
                 return cursor.execute(step.text, step.params, prepare=False if step.named else None).fetchall()
         except psycopg.Error as error:
+            if self._database is not None and self._connection is not None and self._connection.closed:
+                raise self._database.cut_off(error) from error
             if ours := problem(error):
                 raise ours from error
             raise
@@ -249,6 +251,8 @@ class AsyncClient:
                 await cursor.execute(step.text, step.params, prepare=False if step.named else None)
                 return await cursor.fetchall()
         except psycopg.Error as error:
+            if self._database is not None and self._connection is not None and self._connection.closed:
+                raise self._database.cut_off(error) from error
             if ours := problem(error):
                 raise ours from error
             raise

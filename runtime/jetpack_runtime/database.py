@@ -91,7 +91,12 @@ class Database:
 
     def unreachable(self, error: BaseException) -> DatabaseUnreachable:
         """The error to raise where the first connection fails."""
-        return DatabaseUnreachable(f"cannot connect to {self.place}: {_first_line(error)}", _DSN_HINT)
+        return DatabaseUnreachable(f"cannot connect to {self.place}: {brief(error)}", _DSN_HINT)
+
+    def cut_off(self, error: BaseException) -> DatabaseUnreachable:
+        """The error to raise where a connection breaks in the middle of a call."""
+        hint = "whether the call went through is not known; one with a `key` may be repeated"
+        return DatabaseUnreachable(f"the connection to {self.place} broke: {brief(error)}", hint)
 
     @property
     def is_down(self) -> bool:
@@ -102,7 +107,7 @@ class Database:
         """Log an outage, once."""
         if self._down_since is None:
             self._down_since = monotonic()
-            LOG.warning("the database is away (%s): %s; connecting again", self.place, _first_line(error))
+            LOG.warning("the database is away (%s): %s; connecting again", self.place, brief(error))
 
     def came_up(self) -> None:
         """Log its end."""
@@ -114,8 +119,9 @@ class Database:
 _DSN_HINT = "it should look like postgresql://user@host:5432/name"
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+def brief(error: BaseException) -> str:
+    """The first line of an error: what follows, Postgres's DETAIL, may hold a row's values, which no log should."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class Link:
@@ -185,5 +191,5 @@ class Link:
             except psycopg.Error as error:
                 if connection.closed:
                     raise
-                LOG.warning("`%s` is refused, polling instead: %s", self._greet.decode(), _first_line(error))
+                LOG.warning("`%s` is refused, polling instead: %s", self._greet.decode(), brief(error))
         self._connection = connection

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import psycopg
 
-from .database import Link, Rows, broken
+from .database import Link, Rows, brief, broken
 from .jobs import Outcome
 from .sql import MachineSql
 
@@ -112,7 +112,7 @@ class Finisher:
 
     async def _halve(self, sql: MachineSql, worker: int, batch: dict[int, str], error: BaseException) -> None:
         if len(batch) == 1:
-            LOG.error("task %s cannot be finished, its lease will run out: %s", *batch, str(error).strip())
+            LOG.error("task %s cannot be finished, its lease will run out: %s", *batch, brief(error))
             return
         items = list(batch.items())
         middle = len(items) // 2

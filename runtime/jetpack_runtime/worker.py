@@ -32,6 +32,10 @@ FLUSH = 5.0
 """Seconds that a worker which shuts down has to tell its last outcomes."""
 
 
+FAREWELL = 1.0
+"""Seconds to try to give up the leases at the end; they hold nothing by then."""
+
+
 class Worker:
     """Works the tasks of a database.
 
@@ -181,6 +185,8 @@ class _Crew:
         """Finish or hand back what is held; close everything. Was every task accounted for?"""
         self._claimer.stop()
         if claimer := self._tasks.get("claimer"):
+            if not self._claimer.claiming:
+                claimer.cancel()
             await asyncio.wait({claimer}, timeout=FLUSH)
         self._lanes.hand_back_queued()
         await self._let_finish(hurried)
@@ -215,7 +221,7 @@ class _Crew:
     async def _close(self, *, clean: bool) -> None:
         if clean and self._tasks:
             with suppress(psycopg.Error, OSError, TimeoutError):
-                async with asyncio.timeout(FLUSH):
+                async with asyncio.timeout(FAREWELL):
                     await self._heart.end(self._ends)
         for task in self._tasks.values():
             task.cancel()

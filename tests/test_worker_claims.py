@@ -1,0 +1,230 @@
+"""How a worker claims: never too much, in turn, at once when it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+
+from jetpack_runtime import AsyncClient, PlainTask, Task, Worker
+from shop import execute, running, until, within
+
+
+def test_no_more_are_claimed_than_can_start(shop: str) -> None:
+    async def main() -> None:
+        started, go = asyncio.Semaphore(0), asyncio.Event()
+
+        async def handler(task: Task) -> None:
+            started.release()
+            await go.wait()
+
+        async with AsyncClient(shop) as client:
+            ids = await client.create_many("shop.job", [{"n": n} for n in range(50)])
+            async with running(Worker(shop, handlers={"shop.job": handler}, concurrency=7)):
+                for _ in range(7):
+                    await started.acquire()
+                await asyncio.sleep(0.1)
+                claimed = "select count(*) from shop.job where state = 'running' or attempts > 0"
+                assert await execute(shop, claimed) == [(7,)]
+                assert started.locked()
+                go.set()
+                for id in ids:
+                    await client.wait(id, timeout=5)
+
+    within(main())
+
+
+def test_plain_handlers_use_no_more_threads_than_lanes(shop: str) -> None:
+    async def main() -> None:
+        threads: Counter[str] = Counter()
+
+        def handler(task: PlainTask) -> None:
+            threads[threading.current_thread().name] += 1
+            time.sleep(0.002)
+
+        async with AsyncClient(shop) as client:
+            await client.create_many("shop.job", [{"n": n} for n in range(60)])
+            await Worker(shop, handlers={"shop.job": handler}, concurrency=4).run(until_idle=True)
+        assert sum(threads.values()) == 60
+        assert 1 < len(threads) <= 4
+
+    within(main())
+
+
+def test_each_machine_gets_its_share(shop: str) -> None:
+    """A long queue of one machine does not keep the other waiting."""
+
+    async def main() -> None:
+        order: list[str] = []
+
+        async def handler(task: Task) -> object:
+            order.append(task.machine)
+            await asyncio.sleep(0.001)
+            return "r" if task.machine == "shop.pay" else None
+
+        async with AsyncClient(shop) as client:
+            await client.create_many("shop.job", [{"n": n} for n in range(300)])
+            for pay in await client.create_many("shop.pay", [{"order_id": n} for n in range(20)]):
+                await client.send(pay, "PAID", {"amount": 1})
+            handlers = {"shop.job": handler, "shop.pay": handler}
+            await Worker(shop, handlers=handlers, concurrency=4).run(until_idle=True)
+        assert Counter(order) == {"shop.job": 300, "shop.pay": 20}
+        assert Counter(order[:50])["shop.pay"] >= 15
+
+    within(main())
+
+
+def test_lower_priority_numbers_go_first(shop: str) -> None:
+    async def main() -> None:
+        order: list[int] = []
+
+        async def handler(task: Task) -> None:
+            order.append(task.params["n"])
+            await asyncio.sleep(0)
+
+        async with AsyncClient(shop) as client:
+            for n, priority in enumerate([5, 0, -5, 5, 0]):
+                await client.create("shop.job", {"n": n}, priority=priority)
+            await Worker(shop, handlers={"shop.job": handler}, concurrency=1).run(until_idle=True)
+        assert order == [2, 1, 4, 0, 3]
+
+    within(main())
+
+
+async def _idle(shop: str) -> bool:
+    return bool(await execute(shop, "select id from jet.worker where idle"))
+
+
+def test_an_idle_worker_is_woken_by_notification(shop: str) -> None:
+    """Polling alone would take a minute."""
+
+    async def main() -> None:
+        async with (
+            AsyncClient(shop) as client,
+            running(Worker(shop, handlers={"shop.job": _at_once}, poll=60)),
+        ):
+            for _ in range(5):
+                await until(lambda: _idle(shop))
+                await asyncio.sleep(0.2)  # past its last short look
+                assert (await client.wait(await client.create("shop.job", {"n": 1}), timeout=5)).state == "done"
+
+    within(main())
+
+
+def test_polling_alone_finds_everything(shop: str) -> None:
+    async def main() -> None:
+        await execute(
+            shop,
+            "create or replace function jet.wake(_machine text) returns void language sql as $$ select null::void $$",
+        )
+        async with (
+            AsyncClient(shop) as client,
+            running(Worker(shop, handlers={"shop.job": _at_once}, poll=0.2, prepare_threshold=None)),
+        ):
+            for _ in range(3):
+                await until(lambda: _idle(shop))
+                assert (await client.wait(await client.create("shop.job", {"n": 1}), timeout=5)).state == "done"
+
+    within(main())
+
+
+def test_a_delayed_task_is_claimed_when_it_is_due_without_waiting_for_a_poll(shop: str) -> None:
+    async def main() -> None:
+        async with (
+            AsyncClient(shop) as client,
+            running(Worker(shop, handlers={"shop.job": _at_once}, poll=60)),
+        ):
+            await until(lambda: _idle(shop))
+            await client.create("shop.job", {"n": 1})  # wakes the worker, whose next look then sees the delayed one
+            view = await client.wait(await client.create("shop.job", {"n": 1}, delay=timedelta(seconds=0.7)), timeout=5)
+            claimed = (await client.history(view.id))[1]
+            assert 0.7 <= (claimed.at - view.created_at).total_seconds() < 2.0
+
+    within(main())
+
+
+def test_a_busy_worker_says_that_it_is_not_idle(shop: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(shop) as client:
+            idle: list[bool] = []
+
+            async def handler(task: Task) -> None:
+                if task.params["n"] == 450:
+                    idle.append(await _idle(shop))
+
+            async with running(Worker(shop, handlers={"shop.job": handler}, concurrency=10)):
+                await until(lambda: _idle(shop))
+                ids = await client.create_many("shop.job", [{"n": n} for n in range(500)])
+                await client.wait(ids[450], timeout=5)
+                await until(lambda: _idle(shop))
+            assert idle == [False]
+
+    within(main())
+
+
+def test_until_idle_waits_for_retries_and_delays_but_not_for_what_rests(shop: str) -> None:
+    async def main() -> None:
+        async def handler(task: Task) -> None:
+            await asyncio.sleep(0.01)
+            if task.attempt < 2:
+                raise ValueError
+
+        async with AsyncClient(shop) as client:
+            job = await client.create("shop.job", {"n": 1}, delay="300 ms")
+            cart = await client.create("shop.pay", {"order_id": 1})
+            await Worker(shop, handlers={"shop.job": handler, "shop.pay": handler}).run(until_idle=True)
+            assert (await client.get(job)).state == "done"
+            assert (await client.get(cart)).state == "cart"
+
+    within(main())
+
+
+def test_workers_side_by_side_run_every_task_once(shop: str) -> None:
+    async def main() -> None:
+        runs: Counter[int] = Counter()
+
+        async def handler(task: Task) -> None:
+            runs[task.id] += 1
+            await asyncio.sleep(0.001)
+
+        async with AsyncClient(shop) as client:
+            ids = await client.create_many("shop.job", [{"n": n} for n in range(2000)])
+            workers = [Worker(shop, handlers={"shop.job": handler}, concurrency=20) for _ in range(3)]
+            await asyncio.gather(*(worker.run(until_idle=True) for worker in workers))
+        assert runs == Counter(ids)
+
+    within(main())
+
+
+def test_handlers_that_never_wait_leave_the_loop_its_turn(shop: str) -> None:
+    """Heartbeats and other tasks go on while thousands of jobs end at once."""
+
+    async def main() -> None:
+        longest, last, ended = 0.0, time.monotonic(), False
+
+        async def tick() -> None:
+            nonlocal longest, last
+            while not ended:
+                await asyncio.sleep(0)
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+
+        async def busy(task: Task) -> None:
+            end = time.perf_counter() + 0.0005
+            while time.perf_counter() < end:
+                pass
+
+        async with AsyncClient(shop) as client:
+            await client.create_many("shop.job", [{"n": n} for n in range(1000)])
+            ticking = asyncio.create_task(tick())
+            await Worker(shop, handlers={"shop.job": busy}, concurrency=500).run(until_idle=True)
+            ended = True
+            await ticking
+        assert longest < 0.2  # 500 jobs in one go are a quarter of a second
+
+    within(main())
+
+
+async def _at_once(task: Task) -> None:
+    await asyncio.sleep(0)
