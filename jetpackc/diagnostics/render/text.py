@@ -93,7 +93,7 @@ class _Block:
         said = [("note", note) for note in self.diagnostic.notes]
         if self.diagnostic.help:
             said.append(("help", self.diagnostic.help))
-        if said and self.diagnostic.span:
+        if (said or self.diagnostic.fixes) and self.diagnostic.span:
             yield self._bar("")
         for kind, text in said:
             yield from self._remark(kind, text)
@@ -140,14 +140,18 @@ def edited(fix: Fix, source: Source) -> tuple[int, list[str], list[str]]:
     start = source.line_starts[fix.span.line - 1]
     end = source.text.find("\n", fix.span.end)
     end = len(source.text) if end < 0 else end
-    old = source.text[start:end].split("\n")
-    new = (source.text[start : fix.span.start] + fix.replacement + source.text[fix.span.end : end]).split("\n")
+    old = _split(source.text[start:end])
+    new = _split(source.text[start : fix.span.start] + fix.replacement + source.text[fix.span.end : end])
     number = fix.span.line
     while old and new and old[0] == new[0]:
         number, old, new = number + 1, old[1:], new[1:]
     while old and new and old[-1] == new[-1]:
         old, new = old[:-1], new[:-1]
     return number, old, new
+
+
+def _split(text: str) -> list[str]:
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _line(label: Label) -> int:
