@@ -319,15 +319,15 @@ class Builder:
 
     def _binary(self, tree: Node) -> ast.Binary:
         left, operator, right = tree.children
-        nodes = self._node(left), self._node(right)
-        comparing = isinstance(operator, Token) and operator.type == "COMPARE"
-        if comparing and any(child.data == "binary" and child.children[1].type == "COMPARE" for child in (left, right)):
-            help = "join two comparisons with `and`"
-            message = "a comparison does not compare with another one"
-            self.diagnostics.append(
-                Diagnostic(rules.CHAINED_COMPARISON, message, self._span(tree), "compares a truth value", help=help)
-            )
-        return ast.Binary(cast("Any", str(operator)), nodes[0], nodes[1], self._span(tree))
+        node = ast.Binary(cast("Any", str(operator)), self._node(left), self._node(right), self._span(tree))
+        if operator.type != "COMPARE" or left.data != "binary" or left.children[1].type != "COMPARE":
+            return node
+        help = "join two comparisons with `and`"
+        message = "a comparison does not compare with another one"
+        self.diagnostics.append(
+            Diagnostic(rules.CHAINED_COMPARISON, message, node.span, "compares a truth value", help=help)
+        )
+        return cast("ast.Binary", node.left)
 
     def _not_(self, tree: Node) -> ast.Unary:
         return ast.Unary("not", self._node(tree.children[0]), self._span(tree))
