@@ -75,7 +75,8 @@ def test_declared_types_come_back_as_python_types() -> None:
         Field("free", "json", False),
     ]
     text = """{"price": 1.10, "rate": 0.5, "at": "2026-01-02T03:04:05.12345+00:00", "day": "2026-01-02",
-        "every": 90.000001, "ref": "00000000-0000-0000-0000-000000000007", "raw": "\\\\x00ff", "none": null, "free": {"x": 0.1}}"""
+        "every": 90.000001,
+        "ref": "00000000-0000-0000-0000-000000000007", "raw": "\\\\x00ff", "none": null, "free": {"x": 0.1}}"""
     read = Decoder(fields)(loads(text, exact=True))
     assert read == {
         "price": Decimal("1.10"),
