@@ -51,7 +51,7 @@ def _internal(shape: Shape, suffix: str, types: str, **values: object) -> SqlObj
 
 
 def _trouble(shape: Shape) -> SqlObject:
-    return _internal(shape, "trouble", "bigint, text, jsonb, text, text")
+    return _internal(shape, "trouble", "bigint, text, jsonb, jsonb, text, text")
 
 
 def _settle(shape: Shape) -> SqlObject:
