@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from jetpackc.check.expansion import expand
 from jetpackc.check.program import Result, lower
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Rule, has_errors
@@ -31,7 +32,7 @@ def compile_sources(sources: Sequence[Source]) -> Result:
     found = [diagnostic for _, diagnostics in parsed for diagnostic in diagnostics]
     files = [file for file, _ in parsed]
     report = Report()
-    program = lower(files, report, flow=True)
+    program = lower(expand(files, report), report, flow=True)
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
     found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]

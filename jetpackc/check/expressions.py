@@ -56,6 +56,9 @@ def typed(node: ast.Expr, scope: Scope, wanted: ir.Type | None = None) -> ir.Exp
             return _in(node, scope)
         case ast.Cast():
             return _cast(node, scope)
+        case ast.Ascribed():
+            wanted = type_of(node.type, scope.module.enums, scope.report)
+            return value(node.value, scope, wanted) if wanted else None
         case ast.Index() | ast.ArrayExpr():
             scope.report.unsupported("an array", node.span)
             return None

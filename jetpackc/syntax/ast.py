@@ -24,7 +24,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal. `value`: int and number keep their digits as text, a string is unescaped, a duration is milliseconds."""
+    """A literal. `value`: int and number keep their digits, a string is unescaped, a duration is milliseconds."""
 
     kind: Literal["int", "number", "string", "duration", "bool", "null"]
     value: str | int | bool | None
@@ -131,7 +131,18 @@ class ArrayExpr:
     span: Span
 
 
-Expr = Constant | Variable | Member | Index | Call | Unary | Binary | IsNull | In | Cast | ArrayExpr
+@dataclass(frozen=True, slots=True)
+class Ascribed:
+    """An argument in place of a param of an operator or template, of whose type it must be. No syntax makes it."""
+
+    value: Expr
+    type: TypeName
+    param: Name
+    owner: str
+    span: Span
+
+
+Expr = Constant | Variable | Member | Index | Call | Unary | Binary | IsNull | In | Cast | ArrayExpr | Ascribed
 
 
 @dataclass(frozen=True, slots=True)

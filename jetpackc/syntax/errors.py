@@ -13,8 +13,10 @@ from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean
 from jetpackc.source import Source, Span
 
 RESERVED = frozenset(
-    ("and", "or", "not", "null", "true", "false", "in", "is", "as", "when", "else", "set", "increment", "spawn", "send")
-    + ("fail", "for")
+    (
+        *("and", "or", "not", "null", "true", "false", "in", "is", "as", "when", "else"),
+        *("set", "increment", "spawn", "send", "fail", "for"),
+    )
 )
 """The words that are no names anywhere."""
 

@@ -1,0 +1,100 @@
+"""Expansion of whole files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files as package_files
+from typing import TypeVar, cast
+
+from jetpackc.check.expansion.arguments import Definition, bind, substitute
+from jetpackc.check.expansion.merge import Member, merge, one_name_each
+from jetpackc.check.expansion.operators import Operators
+from jetpackc.check.expansion.rewrite import placed
+from jetpackc.check.expansion.steps import without_steps
+from jetpackc.check.names import duplicate
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.rules import names
+from jetpackc.source import Source
+from jetpackc.syntax import ast, parse
+
+Named = TypeVar("Named", ast.Operator, ast.Template)
+
+
+def expand(files: Sequence[ast.File], report: Report) -> tuple[ast.File, ...]:
+    """The files with plain machines only: no template, step or operator is left."""
+    return _Library.of(files, report).files(files)
+
+
+@cache
+def prelude() -> ast.File:
+    """The standard library, from grammar/prelude.jet."""
+    text = package_files("jetpackc.grammar").joinpath("prelude.jet").read_text(encoding="utf-8")
+    file, diagnostics = parse(Source("prelude.jet", text))
+    assert not diagnostics, diagnostics
+    return file
+
+
+@dataclass(frozen=True)
+class _Library:
+    """The templates and operators in reach: the user's, and those of the prelude that no user's definition replaces."""
+
+    templates: Mapping[str, ast.Template]
+    shipped: frozenset[str]
+    operators: Operators
+    report: Report
+
+    @classmethod
+    def of(cls, files: Sequence[ast.File], report: Report) -> _Library:
+        templates = _named(ast.Template, files, report)
+        operators = _named(ast.Operator, files, report)
+        known = _named(ast.Template, [prelude()], report) | templates
+        known_operators = _named(ast.Operator, [prelude()], report) | operators
+        shipped = frozenset(known_operators.keys() - operators.keys())
+        return cls(
+            known, frozenset(known.keys() - templates.keys()), Operators(known_operators, shipped, report), report
+        )
+
+    def files(self, files: Sequence[ast.File]) -> tuple[ast.File, ...]:
+        return tuple(replace(file, items=tuple(self._items(file))) for file in files)
+
+    def _items(self, file: ast.File) -> list[ast.Item]:
+        kept = [item for item in file.items if not isinstance(item, ast.Template | ast.Operator)]
+        return [self._machine(item) if isinstance(item, ast.Machine) else item for item in kept]
+
+    def _machine(self, machine: ast.Machine) -> ast.Machine:
+        own = self._plain(machine.members)
+        base = self._base(machine) if machine.template else []
+        members = cast("list[ast.MachineMember]", merge(own, base, self.report) if base else own)
+        return replace(machine, template=None, arguments=(), members=tuple(members))
+
+    def _plain(self, members: tuple[ast.MachineMember, ...]) -> list[Member]:
+        """Without steps and operators, each state by itself."""
+        return one_name_each(self.operators.members(without_steps(members, self.report)))
+
+    def _base(self, machine: ast.Machine) -> list[Member]:
+        """The members of the machine's template, with the arguments in place."""
+        name = machine.template
+        assert name is not None
+        template = self.templates.get(name.text)
+        if template is None:
+            self.report.unknown(names.UNKNOWN_TEMPLATE, "template", name.text, name.span, self.templates)
+            return []
+        definition = Definition("template", template.name, template.params, name.text in self.shipped)
+        bound = bind(definition, machine.arguments, name.span, self.report)
+        members = placed(template.members, name.span) if definition.shipped else template.members
+        return self._plain(substitute(members, bound or {}))
+
+
+def _named(kind: type[Named], files: Sequence[ast.File], report: Report) -> dict[str, Named]:
+    found: dict[str, Named] = {}
+    for file in files:
+        for item in file.items:
+            if not isinstance(item, kind):
+                continue
+            if item.name.text in found:
+                duplicate(item.name, kind.__name__.lower(), found[item.name.text].name.span, report)
+            else:
+                found[item.name.text] = item
+    return found

@@ -1,0 +1,100 @@
+"""Merging a machine with its template: state by state, the machine's own first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from jetpackc.check.report import Report
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import expansion as rules
+from jetpackc.syntax import ast
+
+Member = ast.MachineMember | ast.StateMember
+
+
+def one_name_each(members: Iterable[Member]) -> list[Member]:
+    """The members, with `state a, b { … }` as two states."""
+    found: list[Member] = []
+    for member in members:
+        if isinstance(member, ast.State):
+            inner = tuple(one_name_each(member.members))
+            found += [replace(member, names=(name,), members=inner) for name in member.names]  # type: ignore[arg-type]
+        else:
+            found.append(member)
+    return found
+
+
+def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list[Member]:
+    """The template's members in its order, each extended by the machine's own, then what the machine adds."""
+    states = {member.names[0].text: member for member in own if isinstance(member, ast.State)}
+    bases = {member.names[0].text for member in base if isinstance(member, ast.State)}
+    merged: list[Member] = []
+    for member in base:
+        if isinstance(member, ast.State) and member.names[0].text in states:
+            merged.append(_state(states[member.names[0].text], member, report))
+        else:
+            merged.append(member)
+    first: set[str] = set()
+    for member in own:
+        name = member.names[0].text if isinstance(member, ast.State) else None
+        if name is None or name not in bases or name in first:
+            merged.append(member)  # a state written twice stays twice: the checker says so
+        first.add(name or "")
+    return merged
+
+
+def _state(own: ast.State, base: ast.State, report: Report) -> ast.State:
+    kinds = base.kinds
+    if own.kinds and set(own.kinds) != set(base.kinds):
+        name = own.names[0]
+        described = " ".join([*base.kinds, "state"]) if base.kinds else "plain state"
+        message = f"the template makes `{name.text}` a {described}, the machine a {' '.join(own.kinds)} state"
+        label = Label(base.names[0].span, "from this template")
+        help = "leave the word out to extend the state as it is, or give yours another name"
+        report.add(rules.MERGE_CONFLICT, message, name.span, "cannot be both", secondary=[label], help=help)
+    return replace(own, kinds=kinds, members=_members(own, base, report), doc=own.doc or base.doc)
+
+
+def _members(own: ast.State, base: ast.State, report: Report) -> tuple[ast.StateMember, ...]:
+    """Own clauses, then the template's that they leave something to do for; `run`, `timeout` and the result replace."""
+    singles = tuple(type(member) for member in own.members if isinstance(member, ast.Run | ast.Timeout | ast.Result))
+    inner_own = [member for member in own.members if isinstance(member, ast.State)]
+    inner_base = [member for member in base.members if isinstance(member, ast.State)]
+    inner = merge(inner_own, inner_base, report)
+    plain_own = [member for member in own.members if not isinstance(member, ast.State)]
+    plain_base = [member for member in base.members if not isinstance(member, (ast.State, *singles))]
+    return (*plain_own, *unshadowed(plain_own, plain_base), *inner)  # type: ignore[arg-type]
+
+
+def unshadowed(own: Sequence[Member], base: Sequence[Member]) -> list[Member]:
+    """Of the template's clauses, those that can still be reached behind the machine's own."""
+    unguarded = [member for member in own if isinstance(member, ast.On) and member.clause.guard is None]
+    taken = {event.text for member in unguarded for event in member.events}
+    moved = any(isinstance(member, ast.Enter) and _always_moves(member.clause) for member in own)
+    found: list[Member] = []
+    for member in base:
+        if isinstance(member, ast.On):
+            events = tuple(event for event in member.events if event.text not in taken)
+            if events:
+                found.append(replace(member, events=events))
+        elif not (moved and isinstance(member, ast.Enter)):
+            found.append(member)
+    return found
+
+
+def _always_moves(clause: ast.Clause) -> bool:
+    return clause.guard is None and (clause.target is not None or _moves(clause.body))
+
+
+def _moves(body: tuple[ast.Statement, ...]) -> bool:
+    """Whether every way through a block ends in an arrow."""
+    return any(
+        isinstance(one, ast.Goto | ast.Raise | ast.Fail)
+        or (
+            isinstance(one, ast.When)
+            and one.branches[-1].guard is None
+            and all(_moves(arm.body) for arm in one.branches)
+        )
+        for one in body
+    )
