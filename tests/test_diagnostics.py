@@ -215,6 +215,15 @@ def test_text_puts_two_labels_of_one_line_below_each_other() -> None:
     ]
 
 
+def test_one_place_may_be_both_primary_and_secondary() -> None:
+    place = at("SENT")
+    found = Diagnostic(names.DUPLICATE_NAME, "twice", place, "again", (Label(place, "first"),))
+    assert text_of(found).splitlines()[4:] == [
+        "  |                      ^^^^ again",
+        "  |                      ---- first",
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "shown", "carets"),
     [

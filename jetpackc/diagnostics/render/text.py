@@ -54,12 +54,12 @@ class _Block:
         primary = Label(self.diagnostic.span, self.diagnostic.label)
         here = primary.span.path
         labels = [primary, *self.diagnostic.secondary]
-        yield from self._file("-->", [label for label in labels if label.span.path == here])
+        yield from self._file("-->", [label for label in labels if label.span.path == here], primary)
         others = sorted((label for label in labels if label.span.path != here), key=_position)
         for _, group in groupby(others, key=lambda label: label.span.path):
-            yield from self._file(":::", list(group))
+            yield from self._file(":::", list(group), primary)
 
-    def _file(self, arrow: str, labels: list[Label]) -> Iterator[str]:
+    def _file(self, arrow: str, labels: list[Label], primary: Label) -> Iterator[str]:
         first = labels[0].span
         place = f"{one_line(first.path)}:{first.line}:{first.column}"
         yield f"{' ' * self._gutter}{self.paint.gutter(arrow)} {place}"
@@ -74,15 +74,14 @@ class _Block:
             before = number
             yield self._numbered(number, source.line(number))
             for label in group:
-                yield self._mark(label, source)
+                yield self._mark(label, source, primary=label is primary)
 
-    def _mark(self, label: Label, source: Source) -> str:
+    def _mark(self, label: Label, source: Source, *, primary: bool) -> str:
         """The row of carets under a line, and what they say; a span of several lines is marked on its first."""
         text = source.line(label.span.line)
         start = label.span.column - 1
         end = min(start + label.span.end - label.span.start, len(text.rstrip()))
         column, length = width_of(printable(text[:start])), max(1, width_of(printable(text[start:end])))
-        primary = label.span is self.diagnostic.span
         row = f"{('^' if primary else '-') * length} {one_line(label.text)}".rstrip()
         severity = self.diagnostic.rule.severity
         return self._bar(" " * column + (self.paint.severity(row, severity) if primary else self.paint.gutter(row)))
