@@ -262,7 +262,14 @@ def test_the_end_of_the_file_has_a_caret_too() -> None:
 
 
 def test_text_without_the_source_still_says_where() -> None:
-    assert text_of(UNUSED, sources={}) == "warning[J381]: event `OLD` is never used\n --> shop/mail.jet:4:17\n"
+    found = Diagnostic(names.DUPLICATE_NAME, "twice", at("done"), "again", (Label(at("ready", OTHER), "in `task`"),))
+    assert text_of(found, sources={}).splitlines() == [
+        "error[J120]: twice",
+        " --> shop/mail.jet:5:30",
+        "  | again",
+        " ::: prelude.jet:2:9",
+        "  | in `task`",
+    ]
 
 
 def test_a_remark_of_several_lines_is_indented() -> None:

@@ -65,6 +65,7 @@ class _Block:
         yield f"{' ' * self._gutter}{self.paint.gutter(arrow)} {place}"
         source = self.sources.get(first.path)
         if source is None:
+            yield from (self._bar(one_line(label.text)) for label in labels if label.text)
             return
         yield self._bar("")
         before = None
