@@ -13,7 +13,6 @@ EXTRA_ARGUMENT = Rule("J204", "extra-argument", Severity.ERROR, "a call with mor
 DUPLICATE_ARGUMENT = Rule("J205", "duplicate-argument", Severity.ERROR, "an argument given twice")
 UNKNOWN_ARGUMENT = Rule("J206", "unknown-argument", Severity.ERROR, "an argument whose name is no param")
 NOT_ASSIGNABLE = Rule("J207", "not-assignable", Severity.ERROR, "an assignment to a param or a built-in")
-NOT_CONSTANT = Rule("J208", "not-constant", Severity.ERROR, "a value that must be known when compiling")
 OUT_OF_RANGE = Rule("J209", "out-of-range", Severity.ERROR, "a number that its type cannot hold")
 SIGNATURE_CONFLICT = Rule("J210", "signature-conflict", Severity.ERROR, "one event with two payloads in one machine")
 BAD_OPERANDS = Rule("J211", "bad-operands", Severity.ERROR, "an operator between types that it does not take")
