@@ -1,9 +1,111 @@
-"""Options and fixtures that several test files share."""
+"""Options and fixtures that test files share: a real server, a fresh database a test, programs installed in it."""
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
 import pytest
+
+from jetpackc.check import compile_sources
+from jetpackc.diagnostics.render import FORMATS
+from jetpackc.emit import emit
+from jetpackc.postgres import Server, find_binaries
+from jetpackc.source import Source
+
+SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="rewrite the expectations of tests/cases")
+    parser.addoption(
+        "--pg", default=os.environ.get("JETPACK_TEST_PG", "18"), help="major version of the server to test on (18)"
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running server, one a test process."""
+    folder = Path(tempfile.mkdtemp(prefix="jetpack-tests-"))
+    folder.chmod(0o755)
+    server = Server(folder / "data", find_binaries(int(request.config.getoption("--pg"))), SETTINGS)
+    server.start()
+    yield server
+    server.stop("immediate")
+    shutil.rmtree(folder)
+
+
+class Databases:
+    """Fresh databases of one server. Programs are compiled once, into templates that are cloned."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._admin = psycopg.connect(server.dsn(), autocommit=True)
+        self._templates: dict[str, str] = {}
+        self._numbers = itertools.count()
+
+    def new(self, text: str = "") -> str:
+        """The DSN of a database in which the program is installed."""
+        name = f"test_{next(self._numbers)}"
+        self._admin.execute(f"create database {name} template {self._template(text) if text else 'template0'}")
+        return self._server.dsn(name)
+
+    def drop(self, dsn: str) -> None:
+        self._admin.execute(f"drop database {dsn.rpartition('dbname=')[2]} with (force)")
+
+    def _template(self, text: str) -> str:
+        if text not in self._templates:
+            name = f"template_{next(self._numbers)}"
+            self._admin.execute(f"create database {name}")
+            install(self._server.dsn(name), text)
+            self._templates[text] = name
+        return self._templates[text]
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+def compile_to_sql(text: str) -> str:
+    """All SQL of a program, as one script. Fails with the compiler's words where it does not compile."""
+    source = Source("workflows.jet", text)
+    result = compile_sources([source])
+    assert result.program is not None, FORMATS["text"](result.diagnostics, {source.path: source})
+    return "\n\n".join(found.create for found in emit(result.program) if not found.within)
+
+
+def install(dsn: str, text: str) -> None:
+    """Put a program's machines into a database."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(compile_to_sql(text).encode())
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Server) -> Iterator[Databases]:
+    found = Databases(postgres)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def fresh(databases: Databases) -> Iterator[Callable[[str], str]]:
+    """Makes a database with a program's machines; gives its DSN."""
+    made: list[str] = []
+
+    def make(text: str = "") -> str:
+        made.append(databases.new(text))
+        return made[-1]
+
+    yield make
+    for dsn in made:
+        databases.drop(dsn)
+
+
+@pytest.fixture
+def database(fresh: Callable[[str], str]) -> str:
+    """The DSN of an empty database."""
+    return fresh("")
