@@ -96,6 +96,52 @@ def test_a_machine_that_changes_under_a_running_worker_is_let_go(
     within(main())
 
 
+def test_a_new_version_is_worked_where_no_version_is_expected(
+    shop: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimer, "REFRESH", 0.2)
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": done})):
+            await client.wait(await client.create("shop.job", {"n": 1}), timeout=5)
+            await execute(shop, "update jet.machine set hash = 'new' where name = 'job'")
+
+            async def noticed() -> bool:
+                return "machine `shop.job` has changed: working its new version" in caplog.text
+
+            await until(noticed)
+            assert (await client.wait(await client.create("shop.job", {"n": 2}), timeout=5)).state == "done"
+
+    within(main())
+
+
+def test_a_task_in_a_state_nobody_knows_is_handed_back(
+    shop: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest of a migration under way is behind the functions that already claim."""
+    monkeypatch.setattr(claimer, "REFRESH", 0.2)
+
+    async def main() -> None:
+        rename = "update jet.machine set hash = hash || 'x', manifest = {} where name = 'job'"
+        old = "jsonb_set(manifest #- '{work,other}', '{work,running}', manifest #> '{work,other}')"
+        new = "jsonb_set(manifest #- '{work,running}', '{work,other}', manifest #> '{work,running}')"
+        await execute(shop, rename.replace("{}", new, 1))
+        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": done})):
+            id = await client.create("shop.job", {"n": 1})
+
+            async def handed_back() -> bool:
+                return "RELEASED" in [hop.event for hop in await client.history(id)]
+
+            await until(handed_back)
+            await execute(shop, rename.replace("{}", old, 1))
+            view = await client.wait(id, timeout=5)
+            assert (view.state, view.attempts) == ("done", 1)
+
+    within(main())
+    assert "has states this worker does not know; handed back: 1" in caplog.text
+
+
 def test_without_handlers_every_machine_whose_functions_can_be_imported_is_worked(
     shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

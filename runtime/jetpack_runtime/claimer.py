@@ -20,8 +20,9 @@ import psycopg
 from . import sql
 from .database import Link, Rows, brief, broken
 from .heart import Heart
-from .jobs import Job, Served
+from .jobs import Job, Served, outcome
 from .lanes import Lanes
+from .outcome import RELEASED
 from .roster import Roster
 
 LOG = logging.getLogger("jetpack")
@@ -220,24 +221,22 @@ class Claimer:
         return found
 
     def _take(self, post: Post, worker: int, rows: Rows) -> None:
-        """Hand claimed rows to the lanes; those that came too late, or in an unknown state, straight back."""
-        served, bindings = post.served, post.served.bindings
-        jobs, others = [], []
+        """Hand claimed rows to the lanes; those that came too late, or in a state nobody knows, straight back."""
+        served, bindings, stopping = post.served, post.served.bindings, self._stopping
+        jobs, unknown = [], 0
         for id, token, attempt, state, data, _ in rows[:-1]:
             binding = bindings.get(state)
-            if binding is not None:
-                jobs.append(Job(served, binding, worker, id, token, attempt, state, data))
+            if binding is None or stopping:
+                self._lanes.finish(outcome(served, worker, id, token, RELEASED))
+                unknown += binding is None
             else:
-                others.append(Job(served, next(iter(bindings.values())), worker, id, token, attempt, state, data))
-        if others:
-            LOG.warning("machine `%s` has changed; %d tasks are handed back", served.name, len(others))
-            self._refresh_at = 0.0
-        if self._stopping:
-            jobs, others = [], jobs + others
-        if others:
-            self._lanes.hand_back(others)
+                jobs.append(Job(served, binding, worker, id, token, attempt, state, data))
         if jobs:
             self._lanes.put(jobs)
+        if unknown:
+            LOG.warning("machine `%s` has states this worker does not know; handed back: %d", served.name, unknown)
+            post.look_at = monotonic() + REFRESH
+            self._refresh_at = 0.0
 
     def _schedule(self, post: Post, mark: str, found: int) -> None:
         now = monotonic()

@@ -65,6 +65,11 @@ class Served:
         return Event(name, **(decode(payload) if decode else payload))
 
 
+def outcome(served: Served, worker: int, id: int, token: int, ending: str) -> Outcome:
+    """How one claimed task ended; `ending` as in `outcome.py`."""
+    return Outcome(served.sql, worker, id, f'{{"id":{id},"token":{token},{ending}}}')
+
+
 class Job:
     """One claimed task. `answered`: the database is told already, a late result is dropped. `finishing`: the handler
     has returned and its transaction is being committed."""
@@ -105,9 +110,8 @@ class Job:
         self.cancelled: threading.Event | None = None
 
     def outcome(self, ending: str) -> Outcome:
-        """This job's outcome; `ending` as in `outcome.py`."""
-        text = f'{{"id":{self.id},"token":{self.token},{ending}}}'
-        return Outcome(self.served.sql, self.worker, self.id, text)
+        """How this job ended."""
+        return outcome(self.served, self.worker, self.id, self.token, ending)
 
     def __str__(self) -> str:
         return f"task {self.id} of `{self.served.name}` in `{self.state}`"

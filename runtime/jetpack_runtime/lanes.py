@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
@@ -37,7 +37,7 @@ class Lanes:
         self.size = size
         self.held: set[Job] = set()
         self.room = asyncio.Event()
-        self._finish = finish
+        self.finish = finish
         self._pool = pool
         self._sync_pool = sync_pool
         self._threads = Threads(size)
@@ -79,11 +79,6 @@ class Lanes:
         if (text := _ENDINGS[verdict]) is not None:
             self._answer(job, text)
 
-    def hand_back(self, jobs: Iterable[Job]) -> None:
-        """Give tasks back that no handler has seen."""
-        for job in jobs:
-            self._answer(job, RELEASED)
-
     def hand_back_queued(self) -> None:
         """Give back what was claimed and has not begun."""
         while self._queue:
@@ -106,7 +101,8 @@ class Lanes:
     def abandon(self) -> int:
         """Hand back what still runs and will not listen. How many that were."""
         left = [job for job in self.held if not job.answered and job.verdict != "lost"]
-        self.hand_back(left)
+        for job in left:
+            self._answer(job, RELEASED)
         return len(left)
 
     async def close(self) -> None:
@@ -147,7 +143,7 @@ class Lanes:
             job.lane = lane
             text = await self._work(job, lane)
             if text is not None and not job.answered:
-                self._finish(job.outcome(text))
+                self.finish(job.outcome(text))
             if monotonic() > until:
                 self.room.set()
                 await asyncio.sleep(0)
@@ -207,7 +203,7 @@ class Lanes:
     def _answer(self, job: Job, text: str) -> None:
         if not job.answered:
             job.answered = True
-            self._finish(job.outcome(text))
+            self.finish(job.outcome(text))
 
     def _drop(self, job: Job) -> None:
         self.held.discard(job)
