@@ -109,3 +109,9 @@ def fresh(databases: Databases) -> Iterator[Callable[[str], str]]:
 def database(fresh: Callable[[str], str]) -> str:
     """The DSN of an empty database."""
     return fresh("")
+
+
+@pytest.fixture
+def shop(fresh: Callable[[str], str]) -> str:
+    """The DSN of a database with the machines that the tests of the runtime work on."""
+    return fresh((Path(__file__).parent / "shop.jet").read_text())
