@@ -6,7 +6,7 @@ from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, Shape
-from jetpackc.emit.sql import Sql, ident, literal, wrap_list
+from jetpackc.emit.sql import Sql, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.ir import model as ir
 
@@ -272,7 +272,7 @@ def _create_many(shape: Shape) -> SqlObject:
         create_many=name,
         insert_many=shape.names.internal("insert"),
         label=literal(shape.names.label),
-        controls=shape.controls,
+        controls=array_literal(CONTROLS),
         known=shape.known,
         spec=shape.spec(shape.machine.params),
         hint=_params_hint(shape),

@@ -27,6 +27,7 @@ def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
     shape = Shape(module, machine)
     return [
         _table(shape),
+        _defaults(shape),
         *_columns(shape),
         *_constraints(shape),
         *_indexes(shape),
@@ -46,22 +47,40 @@ def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
 
 
 def _table(shape: Shape) -> SqlObject:
-    def text(columns: list[Sql], constraints: list[Sql]) -> Sql:
+    def text(columns: list[Sql], constraints: list[Sql], initial: Sql) -> Sql:
         return render(
             "table",
             table=shape.names.table,
             label=Sql(shape.names.label),
             place=Sql(place(shape.machine.span)),
-            initial=literal(shape.machine.initial),
-            initial_ended=Sql("true" if shape.machine.initial in shape.ended else "false"),
+            initial=initial,
+            initial_ended=_initial_ended(shape),
             columns=columns,
             constraints=constraints,
             pkey=shape.names.bare("pkey"),
         )
 
-    whole = text([shape.column(column) for column in shape.columns], [_constraint(*one) for one in _checks(shape)])
+    whole = text(
+        [shape.column(column) for column in shape.columns],
+        [_constraint(*one) for one in _checks(shape)],
+        literal(shape.machine.initial),
+    )
     table = shape.names.table
-    return SqlObject("table", table, whole, f"drop table {table};", identity=text([], []))
+    return SqlObject("table", table, whole, f"drop table {table};", identity=text([], [], Sql("''")))
+
+
+def _initial_ended(shape: Shape) -> Sql:
+    return Sql("true" if shape.machine.initial in shape.ended else "false")
+
+
+def _defaults(shape: Shape) -> SqlObject:
+    """Where a new task starts, for a table that exists already."""
+    table = shape.names.table
+    text = (
+        f"alter table {table} alter column state set default {literal(shape.machine.initial)},\n"
+        f"  alter column _ended set default {_initial_ended(shape)};"
+    )
+    return SqlObject("column", f"{table} defaults", text, within=f"table {table}")
 
 
 def _columns(shape: Shape) -> list[SqlObject]:
@@ -146,7 +165,12 @@ def _step(shape: Shape) -> SqlObject:
     context = shape.context
     where = f"machine {shape.names.label}, {place(shape.machine.span)}"
     settable = [
-        {"key": literal(var.name), "column": Sql(f"new.{ident(var.name)}"), "value": shape.var_value(var, "new._set")}
+        {
+            "key": literal(var.name),
+            "column": Sql(f"new.{ident(var.name)}"),
+            "former": Sql(f"old.{ident(var.name)}"),
+            "value": shape.var_value(var, "new._set"),
+        }
         for var in shape.machine.vars
     ]
     name = shape.names.internal("step")

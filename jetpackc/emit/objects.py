@@ -58,7 +58,7 @@ class SqlObject:
     @property
     def replaceable(self) -> bool:
         """Whether `create` replaces an older version of the same signature."""
-        return self.kind in ("support", "function", "view", "comment", "data")
+        return self.kind in ("support", "function", "view", "comment", "data") or not self.drop
 
 
 def function(name: str, create: str, types: str) -> SqlObject:

@@ -12,7 +12,9 @@ from jetpackc.emit.statements import Context
 from jetpackc.ir import chart
 from jetpackc.ir import model as ir
 
-SETTINGS = Sql("set search_path = pg_catalog, pg_temp set timezone = 'UTC' set intervalstyle = 'postgres'")
+SETTINGS = Sql(
+    "set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
+)
 # A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key. The cost
 # that a disabled scan is given would call for JIT compilation, 7 ms for a statement of one.
 PINNED = Sql(

@@ -33,8 +33,8 @@ class Context:
 
 
 def place(span: Span) -> str:
-    """`workflows.jet line 14`, for comments; empty where nothing is known."""
-    return comment(f"{span.path} line {span.line}") if span.line else ""
+    """`workflows.jet line 14`, for comments; empty where nothing is known. Without folders: the same wherever it is built."""
+    return comment(f"{span.path.rpartition('/')[2]} line {span.line}") if span.line else ""
 
 
 def block(statements: tuple[ir.Statement, ...], context: Context, *, tail: bool = True) -> Lines:

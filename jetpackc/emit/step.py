@@ -93,8 +93,25 @@ def _events(leaf: ir.State, context: Context) -> list[str]:
     lines: list[str] = []
     for event in chart.events(context.machine, leaf.name):
         lines.append(f"{'els' if lines else ''}if v_event = {literal(event)} then")
-        lines.extend(indent(_clauses(chart.clauses(context.machine, leaf.name, event), context)))
+        body = _clauses(chart.clauses(context.machine, leaf.name, event), context)
+        lines.extend(indent(_checked(leaf, event, body, context)))
     return [*lines, "else", "  v_taken := false;", "end if;"] if lines else []
+
+
+def _checked(leaf: ir.State, event: str, body: list[str], context: Context) -> list[str]:
+    """A worker's outcome that lacks a field is not taken; one sent from outside was checked where it came in."""
+    fields = chart.fields(context.machine, event, leaf.name) if leaf.run is not None and event != "ERROR" else ()
+    required = [one for one in fields if not one.type.optional and one.default is None]
+    if not required:
+        return body
+    lines: list[str] = []
+    for one in required:
+        told = literal(f"{event} needs field '{one.name}' ({one.type.enum or one.type.kind})")
+        lines.append(
+            f"{'els' if lines else ''}if new._fence is not null and (new._payload ->> {literal(one.name)}) is null then"
+        )
+        lines += [f"  v_unfit := {told};", "  v_taken := false;"]
+    return [*lines, "else", *indent(body), "end if;"]
 
 
 def _clauses(clauses: tuple[ir.Clause, ...], context: Context) -> list[str]:
