@@ -185,11 +185,19 @@ class Link:
 
     async def _open(self) -> None:
         connection = await self._database.connect()
-        if self._greet:
-            try:
-                await connection.execute(self._greet)
-            except psycopg.Error as error:
-                if connection.closed:
-                    raise
-                LOG.warning("`%s` is refused, polling instead: %s", self._greet.decode(), brief(error))
+        try:
+            await self._say(connection)
+        except BaseException:
+            await connection.close()
+            raise
         self._connection = connection
+
+    async def _say(self, connection: AsyncConnection) -> None:
+        if self._greet is None:
+            return
+        try:
+            await connection.execute(self._greet)
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            LOG.warning("`%s` is refused, polling instead: %s", self._greet.decode(), brief(error))
