@@ -124,13 +124,13 @@ def test_a_worker_that_the_database_forgot_drops_its_work_and_registers_again(sh
 
 def test_heartbeats_keep_a_lease_over_many_times_its_length(shop: str) -> None:
     async def main() -> None:
-        other, mine = Worker(shop, handlers={"shop.job": _at_once}, lease=0.3), asyncio.Event()
+        other, mine = Worker(shop, handlers={"shop.job": _at_once}, lease=0.6), asyncio.Event()
 
         async def slow(task: Task) -> None:
             mine.set()
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(2.5)
 
-        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": slow}, lease=0.6)):
+        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": slow}, lease=0.9)):
             id = await client.create("shop.job", {"n": 1})
             await mine.wait()
             async with running(other):  # would sweep the lease if it ran out
@@ -151,7 +151,7 @@ def test_work_of_a_dead_worker_is_done_by_another(shop: str) -> None:
             ((dead,),) = await execute(shop, "select jet.worker_start('dead', interval '200 ms')")
             await execute(shop, "select id from shop.job_claim(%s, 10)", dead)
             assert (await client.get(id)).state == "running"
-            async with running(Worker(shop, handlers={"shop.job": _at_once}, lease=0.3)):
+            async with running(Worker(shop, handlers={"shop.job": _at_once}, lease=0.9)):
                 view = await client.wait(id, timeout=8)
             assert (view.state, view.attempts) == ("done", 2)
 

@@ -19,7 +19,7 @@ import psycopg
 
 from . import sql
 from .database import Link, Rows, brief, broken
-from .heart import Heart
+from .heart import Heart, Lease
 from .jobs import Job, Served, outcome
 from .lanes import Lanes
 from .outcome import RELEASED
@@ -217,16 +217,17 @@ class Claimer:
         found = len(rows) - 1
         self._schedule(post, rows[-1][5], found)
         if found:
-            self._take(post, lease.id, rows)
+            self._take(post, lease, rows)
         return found
 
-    def _take(self, post: Post, worker: int, rows: Rows) -> None:
+    def _take(self, post: Post, lease: Lease, rows: Rows) -> None:
         """Hand claimed rows to the lanes; those that came too late, or in a state nobody knows, straight back."""
-        served, bindings, stopping = post.served, post.served.bindings, self._stopping
+        served, bindings, worker = post.served, post.served.bindings, lease.id
+        late = self._stopping or lease is not self._heart.current
         jobs, unknown = [], 0
         for id, token, attempt, state, data, _ in rows[:-1]:
             binding = bindings.get(state)
-            if binding is None or stopping:
+            if binding is None or late:
                 self._lanes.finish(outcome(served, worker, id, token, RELEASED))
                 unknown += binding is None
             else:

@@ -47,6 +47,7 @@ class Finisher:
         self._told = told
         self._pending: deque[Outcome] = deque()
         self._sending = 0
+        self._sender = 0
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -55,6 +56,12 @@ class Finisher:
     def untold(self) -> int:
         """Outcomes that the database has not answered for."""
         return len(self._pending) + self._sending
+
+    @property
+    def leases(self) -> set[int]:
+        """The leases that untold outcomes count on."""
+        sending = {self._sender} if self._sending else set()
+        return sending | {outcome.worker for outcome in self._pending}
 
     def put(self, outcome: Outcome) -> None:
         """Have an outcome told."""
@@ -95,7 +102,7 @@ class Finisher:
                 later.append(outcome)
         later.extend(self._pending)
         self._pending = later
-        self._sending = len(batch)
+        self._sending, self._sender = len(batch), first.worker
         return first.sql, first.worker, batch
 
     async def _tell(self, sql: MachineSql, worker: int, batch: dict[int, str]) -> None:

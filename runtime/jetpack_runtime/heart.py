@@ -2,7 +2,7 @@
 
 A lease is one row a worker, kept alive by a heartbeat each third of its length. Usually there is one. A second one
 begins when the first may hold tasks that this worker does not know of: a claim whose answer never came. The old one is
-kept alive while jobs under it run, then left to run out, which frees the unknown ones.
+kept alive while jobs under it run, then given up, which frees the unknown ones.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ class Lease:
 class Heart:
     """`current` is the lease that claims run under; None until the next claim begins one.
 
-    `held` gives the jobs that count on a lease, `lose` is told those whose lease is gone, `wake` which machine has
-    work, by name.
+    `held` gives the jobs that run, `untold` the leases of those that ended and are not told yet; `lose` is told a job
+    whose lease is gone, `wake` the name of a machine that has work.
     """
 
     def __init__(
         self,
         link: Link,
         lease: float,
+        *,
         held: Callable[[], Iterable[Job]],
+        untold: Callable[[], set[int]],
         lose: Callable[[Job], None],
         wake: Callable[[str], None],
     ) -> None:
@@ -54,6 +56,7 @@ class Heart:
         self._link = link
         self._lease = lease
         self._held = held
+        self._untold = untold
         self._lose = lose
         self._wake = wake
         self._leases: list[Lease] = []
@@ -89,12 +92,11 @@ class Heart:
                 await self._look([job for job in self._held() if job.worker == lease.id])
             else:
                 self._end(lease, "the database does not know it any more")
-        self._forget()
-
-    def _forget(self) -> None:
-        """Stop beating for a lease that is not claimed under and that no job counts on."""
-        counted = {job.worker for job in self._held()}
-        self._leases = [lease for lease in self._leases if lease is self.current or lease.id in counted]
+        counted = {job.worker for job in self._held()} | self._untold()
+        for lease in list(self._leases):
+            if lease is not self.current and lease.id not in counted:
+                await self._link.fetch(sql.WORKER_STOP, (lease.id,))
+                self._leases.remove(lease)
 
     async def _listen(self, until: float) -> None:
         """Hear notifications until the next heartbeat is due."""

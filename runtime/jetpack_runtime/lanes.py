@@ -175,6 +175,8 @@ class Lanes:
         task = Task(job, self._pool)
         try:
             value = await job.binding.function(task)
+            if job.verdict == "timeout":  # it swallowed its cancellation
+                return TIMEOUT
             told = ending(value, job.binding.work, job.served.machine.enums, task._changes)
             text = told if task._session is None else await _commit(job, task._session, told)
         except (asyncio.CancelledError, GeneratorExit):
@@ -184,7 +186,7 @@ class Lanes:
         finally:
             if task._session is not None:
                 await task._session.close()
-        return TIMEOUT if job.verdict == "timeout" else text
+        return text
 
     async def _plain(self, job: Job) -> str | None:
         loop = asyncio.get_running_loop()
@@ -231,7 +233,7 @@ def _after(result: str, reason: str | None, text: str) -> str | None:
     one never is: applied by then, it would stand without what its handler wrote."""
     if result in {COMMITTED, "duplicate"}:
         return None
-    if result in {"failed", "stuck"}:
+    if result in {"failed", "stuck", "ignored"}:
         return error_ending("transition", f"{reason or 'the transition failed'}; what the handler wrote is undone", "")
     return text
 

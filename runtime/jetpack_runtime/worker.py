@@ -146,7 +146,14 @@ class _Crew:
         self._sync_pool = SyncPool(database, worker._connections)
         self._finisher = Finisher(self._ends, self._told)
         self._lanes = Lanes(worker._concurrency, self._finisher.put, self._pool, self._sync_pool)
-        self._heart = Heart(self._beats, lease, lambda: self._lanes.held, self._lose, self._wake)
+        self._heart = Heart(
+            self._beats,
+            lease,
+            held=lambda: [job for job in self._lanes.held if job.verdict is None],
+            untold=lambda: self._finisher.leases,
+            lose=self._lose,
+            wake=self._wake,
+        )
         self._claimer = Claimer(
             *(self._claims, self._roster, self._heart, self._lanes),
             name=worker.name,
