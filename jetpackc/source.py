@@ -17,6 +17,10 @@ class Span:
     line: int
     column: int
 
+    def __contains__(self, other: Span) -> bool:
+        """Whether all of `other` lies in this one."""
+        return self.path == other.path and self.start <= other.start and other.end <= self.end
+
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
         return Span(self.path, self.start, max(self.end, other.end), self.line, self.column)

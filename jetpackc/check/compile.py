@@ -32,7 +32,7 @@ def compile_sources(sources: Sequence[Source]) -> Result:
     found = [diagnostic for _, diagnostics in parsed for diagnostic in diagnostics]
     files = [file for file, _ in parsed]
     report = Report()
-    program = lower(expand(files, report), report, flow=True)
+    program = lower(expand(files, report), report)
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
     found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]

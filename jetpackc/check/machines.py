@@ -30,7 +30,16 @@ class Declared:
     params: Fields
 
 
-def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine:
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A machine in the IR and, for its flow checks, the place of its name and the states it has from its template."""
+
+    machine: ir.Machine
+    name: Span
+    inherited: frozenset[str]
+
+
+def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     """The machine. What of it could not be made sense of was reported and is left out or stands for itself."""
     node = declared.node
     _refuse_later(node, report)
@@ -51,7 +60,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine
     entry = initial and tree.entries[initial]
     uniques = [member for member in node.members if isinstance(member, ast.Unique)]
     ignored = dict.fromkeys(event for state in lowered for event in state.ignore)
-    return ir.Machine(
+    machine = ir.Machine(
         name=node.name.text,
         params=_param_fields(node.params, declared.params, scope),
         vars=_var_fields(node.members, variables, scope),
@@ -63,6 +72,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> ir.Machine
         doc=node.doc,
         span=node.span,
     )
+    return Lowered(machine, node.name.span, frozenset(name for name, found in tree.nodes.items() if found.inherited))
 
 
 def _refuse_later(node: ast.Machine, report: Report) -> None:

@@ -39,10 +39,12 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A module in the IR, and what its flow check needs: the machines that came out whole."""
+    """A module in the IR, and what its flow checks need: the machines that came out whole, and whether none is
+    missing."""
 
     module: ir.Module
-    whole: tuple[ir.Machine, ...]
+    whole: tuple[machines.Lowered, ...]
+    complete: bool
 
 
 def gather(files: Iterable[ast.File], report: Report) -> dict[str, Parts]:
@@ -110,7 +112,8 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
 
 
 def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str]) -> Lowered:
-    """One module. A machine is whole when lowering it broke none of the rules (codes) in `breaks_flow`."""
+    """One module. A machine is whole when lowering it broke none of the rules (codes) in `breaks_flow`; one whose
+    template could not be merged in is known by its head alone."""
     enums = _enums(parts.enums, report)
     events = _events(parts.events, enums, report)
     heads = _heads(parts.machines, enums, report)
@@ -118,7 +121,8 @@ def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str])
     scope = ModuleScope(module, enums, events, {machine: head.params for machine, head in heads.items()})
     found, whole = [], []
     breaking = frozenset(breaks_flow)
-    for head in heads.values():
+    plain = [head for head in heads.values() if head.node.template is None]
+    for head in plain:
         mark = len(report.log)
         found.append(machines.lower(head, scope, report))
         if breaking.isdisjoint(rule.code for rule in report.log[mark:]):
@@ -128,8 +132,9 @@ def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str])
         ir.Event(event, ir_fields(fields), declared[event].doc, declared[event].span)
         for event, fields in events.items()
     )
-    lowered = ir.Module(module, tuple(enums.values()), ir_events, tuple(found), parts.doc, parts.span)
-    return Lowered(lowered, tuple(whole))
+    in_ir = tuple(each.machine for each in found)
+    lowered = ir.Module(module, tuple(enums.values()), ir_events, in_ir, parts.doc, parts.span)
+    return Lowered(lowered, tuple(whole), len(plain) == len(parts.machines))
 
 
 def _enums(nodes: Sequence[ast.Enum], report: Report) -> dict[str, ir.Enum]:

@@ -44,18 +44,27 @@ class Result:
 def check(files: Sequence[ast.File]) -> Result:
     """Check expanded files and turn them into a program."""
     report = Report()
-    program = lower(files, report, flow=True)
+    program = lower(files, report)
     return Result(None if has_errors(report.diagnostics) else program, report.diagnostics)
 
 
-def lower(files: Iterable[ast.File], report: Report, *, flow: bool) -> ir.Program:
-    """The program as far as it makes sense; `flow`: whether to check, too, how its machines move."""
+def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
+    """The program as far as it makes sense, and the report of what does not.
+
+    What is in the report already is from the expansion. How a machine moves is not checked where that went wrong, in
+    the machine or in an operator or a template that it may use.
+    """
+    faults = [found.span for found in report.diagnostics if found.span is not None]
+    gathered = modules.gather(files, report)
+    machines = [machine.span for parts in gathered.values() for machine in parts.machines]
+    anywhere = any(not any(fault in machine for machine in machines) for fault in faults)
     lowered = []
-    for name, parts in sorted(modules.gather(files, report).items()):
+    for name, parts in sorted(gathered.items()):
         found = modules.lower(name, parts, report, _BREAKS_FLOW)
-        spans = {machine.name.text: machine.name.span for machine in reversed(parts.machines)}
-        for machine in found.whole if flow else ():
-            check_flow(Subject(machine, spans[machine.name], report))
-        check_declared_events(found.module, report)
+        for each in found.whole:
+            if not anywhere and not any(fault in each.machine.span for fault in faults):
+                check_flow(Subject(each.machine, each.name, each.inherited, report))
+        if found.complete:
+            check_declared_events(found.module, report)
         lowered.append(found.module)
     return ir.Program(tuple(lowered))

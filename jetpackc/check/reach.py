@@ -19,7 +19,7 @@ def check_reach(subject: Subject) -> None:
     for state in machine.states:
         leaves = {leaf.name for leaf in chart.leaves_of(machine, state.name)}
         outer = state.parent
-        if reached.isdisjoint(leaves) and subject.is_own(state.span):
+        if reached.isdisjoint(leaves) and state.name not in subject.inherited:
             around = outer and {leaf.name for leaf in chart.leaves_of(machine, outer)}
             if not around or not reached.isdisjoint(around):
                 _unreachable(subject, state)

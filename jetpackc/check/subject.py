@@ -13,16 +13,16 @@ from jetpackc.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A machine, the place of its name, and the report."""
+    """A machine, the place of its name, the states it has from its template, and the report."""
 
     machine: ir.Machine
     name: Span
+    inherited: frozenset[str]
     report: Report
 
     def is_own(self, span: Span) -> bool:
         """Whether a place is in the machine itself, and not in its template or in an operator."""
-        whole = self.machine.span
-        return span.path == whole.path and whole.start <= span.start and span.end <= whole.end
+        return span in self.machine.span
 
     def add(
         self,

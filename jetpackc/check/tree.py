@@ -20,11 +20,12 @@ Kind = Literal["plain", "final", "failure"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One state as declared. Several names that share a body make one node each."""
+    """One state as declared. Several names that share a body make one node each. `inherited`: a template's."""
 
     name: ast.Name
     state: ast.State
     parent: str | None
+    inherited: bool = False
 
     @property
     def is_initial(self) -> bool:
@@ -47,19 +48,19 @@ class Tree:
         self.children: dict[str | None, list[str]] = {None: []}
         for member in members:
             if isinstance(member, ast.State):
-                self._add(member, None, report)
+                self._add(member, None, report, inherited=member.inherited)
 
-    def _add(self, state: ast.State, parent: str | None, report: Report) -> None:
+    def _add(self, state: ast.State, parent: str | None, report: Report, *, inherited: bool) -> None:
         for name in state.names:
             if name.text in self.nodes:
                 duplicate(name, "state", self.nodes[name.text].name.span, report)
                 continue
-            self.nodes[name.text] = Node(name, state, parent)
+            self.nodes[name.text] = Node(name, state, parent, inherited)
             self.children[name.text] = []
             self.children[parent].append(name.text)
             for member in state.members:
                 if isinstance(member, ast.State):
-                    self._add(member, name.text, report)
+                    self._add(member, name.text, report, inherited=inherited or member.inherited)
 
     def around(self, name: str) -> list[str]:
         """The state itself and those around it, from inner to outer."""

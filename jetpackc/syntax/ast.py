@@ -357,7 +357,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`initial|final|failure state a, b [was c] { members }`; several names share one body."""
+    """`initial|final|failure state a, b [was c] { members }`; several names share one body.
+
+    `inherited`: it came from the machine's template, which the machine may go around. No syntax makes it so.
+    """
 
     kinds: tuple[Literal["initial", "final", "failure"], ...]
     names: tuple[Name, ...]
@@ -365,6 +368,7 @@ class State:
     members: tuple[StateMember, ...]
     doc: str
     span: Span
+    inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

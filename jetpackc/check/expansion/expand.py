@@ -23,7 +23,10 @@ Named = TypeVar("Named", ast.Operator, ast.Template)
 
 
 def expand(files: Sequence[ast.File], report: Report) -> tuple[ast.File, ...]:
-    """The files with plain machines only: no template, step or operator is left."""
+    """The files with plain machines only: no template, step or operator is left.
+
+    A machine whose template is unknown, or does not take its arguments, stays as it is; that was reported.
+    """
     return _Library.of(files, report).files(files)
 
 
@@ -66,6 +69,8 @@ class _Library:
     def _machine(self, machine: ast.Machine) -> ast.Machine:
         own = self._plain(machine.members)
         base = self._base(machine) if machine.template else []
+        if base is None:
+            return machine
         members = cast("list[ast.MachineMember]", merge(own, base, self.report) if base else own)
         return replace(machine, template=None, arguments=(), members=tuple(members))
 
@@ -73,18 +78,20 @@ class _Library:
         """Without steps and operators, each state by itself."""
         return one_name_each(self.operators.members(without_steps(members, self.report)))
 
-    def _base(self, machine: ast.Machine) -> list[Member]:
-        """The members of the machine's template, with the arguments in place."""
+    def _base(self, machine: ast.Machine) -> list[Member] | None:
+        """The members of the machine's template, with the arguments in place; None where that cannot be told."""
         name = machine.template
         assert name is not None
         template = self.templates.get(name.text)
         if template is None:
             self.report.unknown(names.UNKNOWN_TEMPLATE, "template", name.text, name.span, self.templates)
-            return []
+            return None
         definition = Definition("template", template.name, template.params, name.text in self.shipped)
         bound = bind(definition, machine.arguments, name.span, self.report)
+        if bound is None:
+            return None
         members = placed(template.members, name.span) if definition.shipped else template.members
-        return self._plain(substitute(members, bound or {}))
+        return self._plain(substitute(members, bound))
 
 
 def _named(kind: type[Named], files: Sequence[ast.File], report: Report) -> dict[str, Named]:

@@ -34,7 +34,7 @@ def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list
         if isinstance(member, ast.State) and member.names[0].text in states:
             merged.append(_state(states[member.names[0].text], member, report))
         else:
-            merged.append(member)
+            merged.append(replace(member, inherited=True) if isinstance(member, ast.State) else member)
     first: set[str] = set()
     for member in own:
         name = member.names[0].text if isinstance(member, ast.State) else None
