@@ -1,0 +1,153 @@
+"""`spawn`: sub tasks and free ones, in the transaction of the transition that makes them."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from queue_client import Db
+
+MACHINES = """\
+module m
+
+event GO
+event STOP
+event BAD
+
+machine top(n: int) {
+  initial state a {
+    on GO -> b {
+      spawn middle(n: n, label: "one")
+      spawn root free(of: n)
+      spawn middle(n: n + 1, label: "two")
+      when n > 1 { spawn leaf(at: now(), note: null) }
+    }
+    on STOP { spawn single(key: n) }
+    on BAD  { spawn middle(n: n, label: "x")  fail "no" }
+  }
+  final state b { enter { spawn free(of: 100) } }
+}
+
+machine middle(n: int, label: text, wait: interval = 2m) {
+  var doubled: int = n * 2
+  initial state a { enter { spawn leaf(at: created_at, note: label) }  on STOP -> z }
+  final state z
+}
+
+machine leaf(at: timestamptz, note: text?) {
+  initial state a { on STOP -> z }
+  final state z
+}
+
+machine free(of: int) { initial state a { on STOP -> z } final state z }
+
+machine single(key: int) {
+  unique (key) or return
+  initial state a { on STOP -> z }
+  final state z
+}
+
+machine later(n: int) {
+  initial state a { on GO -> b { spawn job(n: n) in 1h } }
+  final state b
+}
+
+machine job(n: int) is task {
+  state running { run "x:y" }
+  state done { enter { when n > 0 { spawn job(n: n - 1) } } }
+}
+
+machine strict(n: int) {
+  initial state a { on GO -> b { spawn checked(n: n) } }
+  final state b
+}
+
+machine checked(n: int) {
+  initial state a { enter when n > 5 { fail "too many" } on STOP -> z }
+  final state z
+}
+"""
+
+
+def family(db: Db, machine: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in db.rows(f"select parent, root, depth from m.{machine} order by id")]
+
+
+def test_a_spawned_task_knows_its_parent_root_and_depth(db: Db) -> None:
+    id = db.create("top", n=1)
+    db.send("top", id, "GO")
+    middles = db.rows("select * from m.middle order by id")
+    assert [(row.n, row.label, row.doubled, row.wait.total_seconds()) for row in middles] == [
+        (1, "one", 2, 120),
+        (2, "two", 4, 120),
+    ]
+    assert family(db, "middle") == [(id, id, 1)] * 2
+    assert family(db, "leaf") == [(row.id, id, 2) for row in middles]
+    assert [row.note for row in db.rows("select note from m.leaf order by id")] == ["one", "two"]
+
+
+def test_a_root_spawn_is_free_of_its_maker(db: Db) -> None:
+    id = db.create("top", n=1)
+    db.send("top", id, "GO")
+    free = db.rows("select id, of, parent, root, depth from m.free order by of")
+    assert [(row.of, row.parent, row.root, row.depth) for row in free] == [(1, None, free[0].id, 0), (100, id, id, 1)]
+
+
+def test_a_moment_reaches_a_sub_task_unchanged(db: Db) -> None:
+    id = db.create("top", n=2)
+    db.send("top", id, "GO")
+    row = db.one("select at, parent, note from m.leaf where parent = %s", id)
+    assert row.at == db.hops("top", id)[-1].at
+    assert row.note is None
+
+
+def test_sub_tasks_are_undone_with_the_dispatch_that_made_them(db: Db) -> None:
+    id = db.create("top", n=1)
+    with pytest.raises(psycopg.errors.RaiseException):
+        db.send("top", id, "BAD")
+    assert db.value("select count(*) from m.middle") == 0
+
+
+def test_a_sub_task_that_cannot_begin_undoes_the_dispatch_that_made_it(db: Db) -> None:
+    good, bad = db.create("strict", n=1), db.create("strict", n=6)
+    assert db.send("strict", good, "GO").state == "b"
+    with pytest.raises(psycopg.errors.RaiseException, match="too many"):
+        db.send("strict", bad, "GO")
+    assert db.state("strict", bad) == "a"
+
+
+def test_a_spawn_under_unique_or_return_that_meets_a_live_one_makes_none(db: Db) -> None:
+    old = db.create("single", key=4)
+    id = db.create("top", n=4)
+    assert db.send("top", id, "STOP").applied
+    assert [row.id for row in db.rows("select id from m.single")] == [old]
+    db.send("single", old, "STOP")
+    db.send("top", id, "STOP")
+    assert family(db, "single") == [(None, old, 0), (id, id, 1)]
+
+
+def test_a_spawn_with_a_delay_waits(db: Db) -> None:
+    id = db.create("later", n=0)
+    db.send("later", id, "GO")
+    assert db.claim("job", worker := db.worker()).ids == []
+    db.shift("61 min")
+    assert len(db.claim("job", worker).ids) == 1
+
+
+def test_a_machine_spawns_itself_as_often_as_it_says(db: Db) -> None:
+    worker = db.worker()
+    first = db.create("job", n=3)
+    for _ in range(4):
+        db.resolve("job", worker, db.claim_one("job", worker), "SUCCESS")
+    assert db.claim("job", worker).ids == []
+    assert [(row.n, row.depth, row.root) for row in db.rows("select * from m.job order by id")] == [
+        (3 - depth, depth, first) for depth in range(4)
+    ]
+
+
+def test_a_batch_of_transitions_spawns_for_each_task_its_own(db: Db) -> None:
+    worker = db.worker()
+    ids = db.create_many("job", [{"n": 1} for _ in range(50)])
+    claimed = db.claim("job", worker, 50)
+    db.resolve_many("job", worker, [{"id": t.id, "token": t.token, "event": "SUCCESS"} for t in claimed.tasks])
+    rows = db.rows("select parent from m.job where parent is not null order by parent")
+    assert [row.parent for row in rows] == sorted(ids)

@@ -1,0 +1,174 @@
+"""`unique`: at most one live task, or return, or error, also when two sessions create at once."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from queue_client import Db
+
+MACHINES = """\
+module m
+
+event CANCEL
+event AGAIN
+event GO
+
+machine returns(order_id: bigint, note: text = "") {
+  unique (order_id) or return
+  initial state a { on CANCEL -> z }
+  final state z { on AGAIN -> a }
+}
+
+machine errors(order_id: bigint, kind: text?) {
+  unique (order_id, kind) or error
+  initial state a { on CANCEL -> z }
+  final state z { on AGAIN -> a }
+}
+
+machine either(a: int, b: int) {
+  unique (a) or error
+  unique (b) or return
+  initial state one { on CANCEL -> z }
+  final state z
+}
+
+machine one_runs(queue: text) {
+  unique (queue) while in (busy) or error
+  initial state waiting { on GO -> busy }
+  state busy { on CANCEL -> z }
+  final state z
+}
+"""
+
+
+def test_or_return_gives_the_live_task(db: Db) -> None:
+    first = db.create("returns", order_id=1)
+    assert db.create("returns", order_id=1, note="x") == first
+    assert db.create("returns", order_id=2) != first
+    assert db.task("returns", first).note == ""
+
+
+def test_when_it_has_ended_there_may_be_another(db: Db) -> None:
+    first = db.create("returns", order_id=1)
+    db.send("returns", first, "CANCEL")
+    second = db.create("returns", order_id=1)
+    assert second != first
+    assert db.create("returns", order_id=1) == second
+
+
+def test_or_error_names_the_values_and_the_task_in_the_way(db: Db) -> None:
+    first = db.create("errors", order_id=1, kind="x")
+    with pytest.raises(psycopg.errors.UniqueViolation, match=f"order_id = 1, kind = x, task {first}") as raised:
+        db.create("errors", order_id=1, kind="x")
+    assert raised.value.diag.constraint_name == "errors_unique_1"
+    assert "until that task ends" in (raised.value.diag.message_hint or "")
+    db.send("errors", first, "CANCEL")
+    assert db.create("errors", order_id=1, kind="x") != first
+
+
+def test_null_is_one_value_like_any_other(db: Db) -> None:
+    db.create("errors", order_id=1, kind=None)
+    db.create("errors", order_id=1, kind="")
+    with pytest.raises(psycopg.errors.UniqueViolation, match="kind = null"):
+        db.create("errors", order_id=1, kind=None)
+
+
+def test_each_of_several_is_kept(db: Db) -> None:
+    first = db.create("either", a=1, b=1)
+    assert db.create("either", a=2, b=1) == first
+    with pytest.raises(psycopg.errors.UniqueViolation, match="a = 1"):
+        db.create("either", a=1, b=2)
+
+
+def test_leaving_a_final_state_is_checked_again(db: Db) -> None:
+    first = db.create("errors", order_id=1, kind="x")
+    db.send("errors", first, "CANCEL")
+    second = db.create("errors", order_id=1, kind="x")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        db.send("errors", first, "AGAIN")
+    assert db.state("errors", first) == "z"
+    db.send("errors", second, "CANCEL")
+    assert db.send("errors", first, "AGAIN").state == "a"
+
+
+def test_unique_while_in_some_states_counts_there_only(db: Db) -> None:
+    ids = [db.create("one_runs", queue="q") for _ in range(2)]
+    db.send("one_runs", ids[0], "GO")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        db.send("one_runs", ids[1], "GO")
+    db.send("one_runs", ids[0], "CANCEL")
+    assert db.send("one_runs", ids[1], "GO").state == "busy"
+
+
+def test_create_many_minds_unique(db: Db) -> None:
+    old = db.create("returns", order_id=2)
+    ids = db.create_many("returns", [{"order_id": n} for n in (3, 2, 1, 3, 2)])
+    assert ids[1] == ids[4] == old
+    assert ids[0] == ids[3]
+    assert [db.task("returns", id).order_id for id in ids] == [3, 2, 1, 3, 2]
+    with pytest.raises(psycopg.errors.UniqueViolation, match="order_id = 5"):
+        db.create_many("errors", [{"order_id": 5}, {"order_id": 6}, {"order_id": 5}])
+    assert db.value("select count(*) from m.errors") == 0
+
+
+def two_at_once(dsn: str, db: Db, machine: str, *, commit: bool) -> tuple[int, object]:
+    """Create twice, the second while the first is uncommitted: both answers."""
+    found: list[object] = []
+
+    def create() -> None:
+        with Db(dsn) as own:
+            try:
+                found.append(own.create(machine, order_id=1))
+            except psycopg.Error as error:
+                found.append(error)
+
+    with Db(dsn) as first:
+        first.begin()
+        id = first.create(machine, order_id=1)
+        thread = threading.Thread(target=create)
+        thread.start()
+        while not db.value("select exists (select from pg_stat_activity where wait_event_type = 'Lock')"):
+            pass
+        first.commit() if commit else first.rollback()
+        thread.join()
+    return id, found[0]
+
+
+def test_two_concurrent_creates_make_one_task_and_the_second_waits_for_the_first(dsn: str, db: Db) -> None:
+    id, second = two_at_once(dsn, db, "returns", commit=True)
+    assert second == id
+    assert db.value("select count(*) from m.returns") == 1
+
+
+def test_when_the_first_of_two_is_rolled_back_the_second_makes_the_task(dsn: str, db: Db) -> None:
+    id, second = two_at_once(dsn, db, "returns", commit=False)
+    assert second != id
+    assert [row.id for row in db.rows("select id from m.returns")] == [second]
+
+
+def test_the_second_of_two_concurrent_creates_gets_the_error(dsn: str, db: Db) -> None:
+    _, second = two_at_once(dsn, db, "errors", commit=True)
+    assert isinstance(second, psycopg.errors.UniqueViolation)
+
+
+def test_two_create_many_in_opposite_order_do_not_deadlock(dsn: str, db: Db) -> None:
+    failed: list[Exception] = []
+    orders = list(range(60))
+
+    def create(ids: list[int]) -> None:
+        with Db(dsn) as own:
+            try:
+                for _ in range(10):
+                    own.create_many("returns", [{"order_id": n} for n in ids])
+            except psycopg.Error as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=create, args=(ids,)) for ids in (orders, orders[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert db.value("select count(*) from m.returns") == 60
