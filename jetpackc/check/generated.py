@@ -21,6 +21,8 @@ INTERNAL = 14
 
 FUNCTIONS = ("create", "create_many", "send", "claim", "resolve", "retry", "at", "lost")
 
+INDEXES = ("pkey", "key", "stuck", "claim")
+
 
 class Parts(Protocol):
     """The declarations of a module."""
@@ -96,13 +98,16 @@ def _events(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[
 
 
 def _relations(parts: Parts) -> Iterator[Object]:
-    """Tables, views and domains: one namespace."""
+    """Tables, views, indexes and domains: one namespace."""
     for enum in parts.enums:
         yield Object(enum.name.text, f"enum `{enum.name.text}`", enum.name.span)
     for machine in parts.machines:
         name, span = machine.name.text, machine.name.span
         yield Object(name, f"machine `{name}`", span)
         yield Object(f"{name}_history", f"the history of machine `{name}`", span)
+        uniques = sum(isinstance(member, ast.Unique) for member in machine.members)
+        for suffix in (*INDEXES, *(f"unique_{number + 1}" for number in range(uniques))):
+            yield Object(f"{name}_{suffix}", f"an index of machine `{name}`", span)
 
 
 def _functions(parts: Parts) -> Iterator[Object]:
