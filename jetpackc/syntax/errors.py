@@ -21,6 +21,7 @@ RESERVED = frozenset(
 """The words that are no names anywhere."""
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\d[A-Za-z0-9_.]*|=>|&&|\|\||===|!==|<>|->|[^\sA-Za-z0-9_]")
+_LONE_NAME = re.compile(r"(?<![a-z0-9_])(?<!spawn )(?<!root )(?<!operator )(?!unique\b|in\b)([a-z][a-z0-9_]*)\s*\Z")
 _SHOWN = {
     "NAME": "a name",
     "EVENT": "an event in upper case",
@@ -67,12 +68,24 @@ _CHARACTER_HELP = {
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     """The diagnostic for what lark could not take at `offset`."""
     expected = _expected(error)
+    if expected == ["`(`"] and (lone := _LONE_NAME.search(source.text, 0, offset)):
+        return _no_arrow(lone[1], source.span(lone.start(1), lone.end(1)))
     found = _WORD.match(source.text, offset)
     if found is None:
         span = source.span(min(offset, len(source.text)), min(offset + 1, len(source.text)))
         return _unexpected("the end of the file", span, expected)
     word, span = found[0], source.span(found.start(), found.end())
     return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
+
+
+def _no_arrow(word: str, span: Span) -> Diagnostic:
+    """A name where a block may stand can only be an operator's, and this one is not called: more likely a target."""
+    mended = "->" if CONFUSED.get(word) == "->" else f"-> {word}"
+    fix = Fix(f"write `{mended}`", span, mended)
+    help = "`->` leads to a state; an operator is called with `(`"
+    return Diagnostic(
+        rules.SYNTAX_ERROR, f"unexpected `{word}`", span, f"did you mean `{mended}`?", help=help, fixes=(fix,)
+    )
 
 
 def _expected(error: UnexpectedInput) -> list[str]:
