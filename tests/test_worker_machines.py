@@ -80,7 +80,7 @@ def test_a_machine_that_changes_under_a_running_worker_is_let_go(
         async with AsyncClient(shop) as client:
             hashes = dict(await execute(shop, "select module || '.' || name, hash from jet.machine"))
             async with running(Worker(shop, handlers={"shop.job": done}, expected=hashes)):
-                await client.wait(await client.create("shop.job", {"n": 1}), timeout=5)
+                await client.wait(await client.create("shop.job", {"n": 1}), timeout=20)
                 await execute(shop, "update jet.machine set hash = 'new' where name = 'job'")
 
                 async def noticed() -> bool:
@@ -91,7 +91,7 @@ def test_a_machine_that_changes_under_a_running_worker_is_let_go(
                 await asyncio.sleep(0.3)
                 assert (await client.get(id)).state == "ready"
                 await execute(shop, "update jet.machine set hash = %s where name = 'job'", hashes["shop.job"])
-                assert (await client.wait(id, timeout=8)).state == "done"
+                assert (await client.wait(id, timeout=20)).state == "done"
 
     within(main())
 
@@ -104,14 +104,14 @@ def test_a_new_version_is_worked_where_no_version_is_expected(
 
     async def main() -> None:
         async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": done})):
-            await client.wait(await client.create("shop.job", {"n": 1}), timeout=5)
+            await client.wait(await client.create("shop.job", {"n": 1}), timeout=20)
             await execute(shop, "update jet.machine set hash = 'new' where name = 'job'")
 
             async def noticed() -> bool:
                 return "machine `shop.job` has changed: working its new version" in caplog.text
 
             await until(noticed)
-            assert (await client.wait(await client.create("shop.job", {"n": 2}), timeout=5)).state == "done"
+            assert (await client.wait(await client.create("shop.job", {"n": 2}), timeout=20)).state == "done"
 
     within(main())
 
@@ -135,7 +135,7 @@ def test_a_task_in_a_state_nobody_knows_is_handed_back(
 
             await until(handed_back)
             await execute(shop, rename.replace("{}", old, 1))
-            view = await client.wait(id, timeout=5)
+            view = await client.wait(id, timeout=20)
             assert (view.state, view.attempts) == ("done", 1)
 
     within(main())

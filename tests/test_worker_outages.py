@@ -36,9 +36,9 @@ def test_work_goes_on_after_all_connections_were_cut(shop: str, caplog: pytest.L
             assert (await execute(shop, KILL))[0][0] >= 2
             go.set()
             for id in ids:
-                view = await client.wait(id, timeout=8)
+                view = await client.wait(id, timeout=20)
                 assert (view.state, view.attempts) == ("done", 1)
-            assert (await client.wait(await client.create("shop.job", {"n": 99}), timeout=8)).state == "done"
+            assert (await client.wait(await client.create("shop.job", {"n": 99}), timeout=20)).state == "done"
 
     within(main())
     assert "the database is away" in caplog.text
@@ -99,7 +99,7 @@ def test_an_outage_longer_than_the_lease_cancels_handlers_and_registers_again(
             await execute(admin, f'alter database "{name}" allow_connections true')
             with pytest.raises(DatabaseUnreachable):
                 await client.get(id)
-            assert (await client.wait(id, timeout=8)).attempts == 2
+            assert (await client.wait(id, timeout=20)).attempts == 2
             assert max(await _live(shop)) > max(before)
 
     within(main())

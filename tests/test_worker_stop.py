@@ -199,5 +199,5 @@ def test_a_second_signal_hands_back_at_once(shop: str, tmp_path: Path, kind: str
         os.kill(process.process.pid, signal.SIGTERM)
         os.kill(process.process.pid, signal.SIGINT)
         assert process.end() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 25
         assert (client.get(id).state, client.get(id).attempts) == ("ready", 0)

@@ -23,7 +23,7 @@ from .threads import Threads
 LOG = logging.getLogger("jetpack")
 
 SLICE = 0.002
-"""Seconds that a lane may run jobs which never wait before the event loop gets its turn."""
+"""Seconds that all lanes together may begin jobs in one turn of the event loop: a job that never waits lets none in."""
 
 _ENDINGS: dict[Verdict, str | None] = {"lost": None, "timeout": TIMEOUT, "released": RELEASED}
 
@@ -43,7 +43,7 @@ class Lanes:
         self._threads = Threads(size)
         self._queue: deque[Job] = deque()
         self._idle: list[asyncio.Future[None]] = []
-        self._waking = False
+        self._until: float | None = None
         self._closing = False
         self._lanes: list[asyncio.Task[None]] = []
 
@@ -62,7 +62,7 @@ class Lanes:
         for job in jobs:
             if job.binding.work.timeout:
                 self._start_timer(job)
-        self._wake()
+        self._wake(1)
 
     def cancel(self, job: Job, verdict: Verdict) -> None:
         """End a handler early. An async one is cancelled; a plain one is told, and its thread goes on alone."""
@@ -120,34 +120,34 @@ class Lanes:
         while not self._closing:
             future = loop.create_future()
             self._idle.append(future)
-            if self._queue:
-                self._wake()
             await future
-            self._waking = False
-            await self._drain(lane)
+            while self._queue and self._has_turn(loop):
+                job = self._queue.popleft()
+                job.lane = lane
+                text = await self._work(job, lane)
+                if text is not None and not job.answered:
+                    self.finish(job.outcome(text))
             self.room.set()
 
-    def _wake(self) -> None:
-        """Wake one lane; it wakes the next when there is more, so that jobs which end at once stay in one lane."""
-        if self._idle and not self._waking:
-            self._waking = True
-            self._idle.pop().set_result(None)
+    def _has_turn(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """May one more job begin in this turn of the loop?"""
+        now = monotonic()
+        if self._until is None:
+            self._until = now + SLICE
+            loop.call_soon(self._next_turn)
+        return now < self._until
 
-    async def _drain(self, lane: asyncio.Task[None]) -> None:
-        queue = self._queue
-        until = monotonic() + SLICE
-        while queue:
-            job = queue.popleft()
-            if queue:
-                self._wake()
-            job.lane = lane
-            text = await self._work(job, lane)
-            if text is not None and not job.answered:
-                self.finish(job.outcome(text))
-            if monotonic() > until:
-                self.room.set()
-                await asyncio.sleep(0)
-                until = monotonic() + SLICE
+    def _next_turn(self) -> None:
+        """Jobs are left over: because time was up, then one lane goes on; or because handlers wait, then all may."""
+        over = self._until is not None and monotonic() >= self._until
+        self._until = None
+        self._wake(1 if over else len(self._queue))
+
+    def _wake(self, lanes: int) -> None:
+        for _ in range(min(lanes, len(self._queue), len(self._idle))):
+            future = self._idle.pop()
+            if not future.done():
+                future.set_result(None)
 
     async def _work(self, job: Job, lane: asyncio.Task[None]) -> str | None:
         """Run one handler; its outcome, or None where there is nothing to tell."""
