@@ -143,3 +143,39 @@ def test_a_step_becomes_a_composite_with_two_leaves() -> None:
     ]
     assert found.initial == "pay.ready"
     assert found.states[2].timeout == ir.Literal(30_000, ir.Type("interval"))
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "when " + " and ".join(["ok"] * 3000) + " -> done",
+        "when " + "not " * 3000 + "ok -> done",
+        "{ " + "when ok { " * 3000 + "-> done" + " }" * 3001,
+    ],
+    ids=["and", "not", "when"],
+)
+def test_what_nests_too_deeply_is_said_and_does_not_run_out_of_stack(clause: str) -> None:
+    text = f"module m\nmachine m(ok: bool) {{ initial state s {{ on GO {clause} }} final state done }}"
+    assert codes(text) == ["J001"]
+
+
+def test_a_hundred_operators_in_a_row_compile() -> None:
+    guard = " and ".join(["ok"] * 100)
+    text = f"module m\nmachine m(ok: bool) {{ initial state s {{ on GO when {guard} -> done }} final state done }}"
+    assert canonical.loads(canonical.dumps(program(text))) == program(text)
+
+
+def test_a_machine_whose_template_is_unknown_is_known_to_others_by_its_head() -> None:
+    text = (
+        "module m\nevent GO\nmachine a { initial state s { on STOP -> done { spawn b(x: 1) } } final state done }\n"
+        "machine b(x: int) is tsk { state running { on GO -> nowhere } }\n"
+    )
+    assert codes(text) == ["J109"]
+
+
+def test_where_the_expansion_went_wrong_flow_is_not_checked_and_elsewhere_it_is() -> None:
+    text = (
+        "module m\nmachine a { initial state s { on GO nope() } final state done }\n"
+        "machine b { initial state s { on GO -> done } state lost { on GO -> done } final state done }\n"
+    )
+    assert codes(text) == ["J108", "J303"]

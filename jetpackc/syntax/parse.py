@@ -18,6 +18,10 @@ from jetpackc.syntax.grammar import parser
 MAX_DEPTH = 100
 """How deep brackets may nest: far beyond what anybody writes, and far from what a recursive walk can take."""
 
+MAX_LEVELS = 120
+"""How deep the grammar's rules may nest, so that no walk over the tree runs out of stack: an operator in a row is one
+level, a `when` is four."""
+
 _TOP_LEVEL = re.compile(r"^(?:module|import|enum|event|operator|template|machine|schedule|allow)\b", re.MULTILINE)
 _PASSED_OVER = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*')
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
@@ -59,7 +63,9 @@ class _Problem:
 
 def _attempt(source: Source, text: str) -> tuple[Tree[Token] | None, _Problem | None]:
     try:
-        return parser().parse(text), None
+        tree = parser().parse(text)
+        deep = _deepest(tree)
+        return (None, _nested(source, text, deep)) if deep is not None else (tree, None)
     except UnexpectedInput as error:
         offset = error.pos_in_stream if error.pos_in_stream is not None else len(text.rstrip())
         if isinstance(getattr(error, "token", None), Token) and error.token.type == "$END":  # type: ignore[attr-defined]
@@ -67,6 +73,25 @@ def _attempt(source: Source, text: str) -> tuple[Tree[Token] | None, _Problem | 
         start, end = _block(text, offset)
         unclosed = _unclosed(source, text, start, offset)
         return None, _Problem(unclosed or describe(error, source, offset), start, end)
+
+
+def _deepest(tree: Tree[Token]) -> Tree[Token] | None:
+    """A node that lies deeper than any may; found without recursion, which is what it protects."""
+    pending = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > MAX_LEVELS:
+            return node
+        pending += [(child, depth + 1) for child in node.children if isinstance(child, Tree)]
+    return None
+
+
+def _nested(source: Source, text: str, node: Tree[Token]) -> _Problem:
+    offset = 0 if node.meta.empty else node.meta.start_pos
+    message = "this nests too deeply"
+    help = "split it: more than a hundred operators in a row, or some thirty `when` in each other, do not compile"
+    diagnostic = Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep", help=help)
+    return _Problem(diagnostic, *_block(text, offset))
 
 
 def _block(text: str, offset: int) -> tuple[int, int]:
