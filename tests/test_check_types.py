@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from checking import codes, finding, findings, machine, state
 
@@ -573,3 +575,11 @@ def test_findings_of_one_expression_do_not_repeat() -> None:
         "J106 5 'nope' unknown name `nope`",
         "J211 5 't ++ 5' `++` does not take `text` and `int`",
     ]
+
+
+def test_the_page_of_types_lists_every_function_with_its_params_and_what_it_is() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "types.md").read_text(encoding="utf-8")
+    for function in FUNCTIONS.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{function.name}(")]
+        assert all(param.name in line for param in function.params)
+        assert line.endswith(f"| {function.doc} |")

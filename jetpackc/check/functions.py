@@ -47,7 +47,9 @@ _TABLE = (
     Function("replace", (Param("of", TEXT), Param("old", TEXT), Param("new", TEXT)), TEXT, "each `old` made `new`"),
     Function("starts_with", (Param("of", TEXT), Param("prefix", TEXT)), BOOL, "whether the text begins with `prefix`"),
     Function("abs", (Param("of", None),), None, "the number without its sign", numbers=True),
-    Function("round", (Param("of", NUMERIC), Param("digits", INT, Literal(0, INT))), NUMERIC, "rounded, half up"),
+    Function(
+        "round", (Param("of", NUMERIC), Param("digits", INT, Literal(0, INT))), NUMERIC, "rounded, half away from zero"
+    ),
     Function("ceil", (Param("of", NUMERIC),), NUMERIC, "the least whole number that is not below it"),
     Function("floor", (Param("of", NUMERIC),), NUMERIC, "the greatest whole number that is not above it"),
     Function("min", (Param("first", None), Param("second", None)), None, "the least of two or more", variadic=True),

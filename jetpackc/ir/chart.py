@@ -68,8 +68,10 @@ def clauses(machine: Machine, leaf: str, event: str) -> tuple[Clause, ...]:
 
 
 def owner(machine: Machine, leaf: str, clause: Clause) -> str | None:
-    """The state around (or being) the leaf that this very clause object stands in; None for a machine-wide one."""
-    found = (state.name for state in ancestors(machine, leaf) if any(clause is own for own in state.on))
+    """The state around (or being) the leaf that this very clause stands in, which `reenter` leaves and enters; None for
+    a machine-wide one."""
+    around = ancestors(machine, leaf)
+    found = (state.name for state in around if any(clause is own for own in (*state.on, *state.enter)))
     return next(found, None)
 
 
