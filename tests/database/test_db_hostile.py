@@ -30,8 +30,9 @@ machine table(
   select: int, from: text = "{ESCAPED}",
   v_now: int = 1, v_ids: int = 2, v_row: int = 3, v_id: int = 4, v_count: int = 5, v_found: int = 6, v_misfit: int = 7,
   v_try: int = 8, ordinality: int = 9, table_add: int = 10, user_table: int = 11,
-  a: text = "a", c: text = "c", e: text = "e", h: text = "h", i: text = "i", k: text = "k", n: text = "n", o: text = "o",
-  s: text = "s", t: text = "t", w: text = "w", x: text = "x", me: text = "me", name: text = "name", value: text = "v",
+  a: text = "a", c: text = "c", e: text = "e", h: text = "h", i: text = "i", k: text = "k",
+  n: text = "n", o: text = "o", s: text = "s", t: text = "t", w: text = "w", x: text = "x",
+  me: text = "me", name: text = "name", value: text = "v",
   user: order = user, group: order = group,
 ) {{
   unique (select, user) or return
