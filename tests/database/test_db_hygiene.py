@@ -1,5 +1,5 @@
 # Every field of a pglast node may be None.
-# mypy: disable-error-code="union-attr, index, arg-type, misc"
+# mypy: disable-error-code="union-attr, index, arg-type, misc, operator"
 """The text of everything emitted: Postgres's own parser reads it, it keeps the house rules, and any runner takes it."""
 
 from __future__ import annotations
@@ -158,6 +158,12 @@ def test_every_statement_parses_and_names_everything_with_its_schema(text: str, 
         for name in Unqualified(builtin | {"record", "trigger"}, query).found
     }
     assert found == set()
+
+
+def test_the_visitor_sees_what_has_no_schema(builtin: frozenset[str]) -> None:
+    query = "with c as (select 1) select f(x::t), now() from b, s.b, c where exists (select s.f())"
+    assert Unqualified(builtin, query).found == {"function f", "type t", "table b"}
+    assert len(Unnamed("create table s.t (a int check (a > 0), b int primary key); create index on s.t (a)").found) == 3
 
 
 class Unnamed(Visitor):
