@@ -5,7 +5,7 @@ from __future__ import annotations
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
-from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, Shape
+from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.ir import model as ir
@@ -54,7 +54,7 @@ def _add(shape: Shape) -> SqlObject:
         add=name,
         create=shape.names.public("create"),
         table=shape.names.table,
-        settings=SETTINGS,
+        settings=SINGLE,
         params=[
             *(f"{ident(param.name)} {shape.type(param.type)}" for param in params),
             *(f"{key} {_CONTROL_TYPES[key]}" for key in CONTROLS + FAMILY),
@@ -142,7 +142,7 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
             else _var(shape, name, scope)
             for name in unique.columns
         }
-        same = " and ".join(f"t.{ident(name)} is not distinct from {value}" for name, value in given.items())
+        same = " and ".join(_same(shape, name, value) for name, value in given.items())
         told = " || ', ' || ".join(
             f"{literal(name + ' = ')} || coalesce({value}::text, 'null')" for name, value in given.items()
         )
@@ -161,6 +161,13 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
             }
         )
     return found
+
+
+def _same(shape: Shape, name: str, value: Sql) -> str:
+    """Equal, or both null: spelled so that an index serves it."""
+    column = f"t.{ident(name)}"
+    optional = next(one.type.optional for one in shape.columns if one.name == name)
+    return f"({column} = {value} or {column} is null and {value} is null)" if optional else f"{column} = {value}"
 
 
 def _var(shape: Shape, name: str, scope: Scope) -> Sql:

@@ -7,7 +7,7 @@ from jetpackc.emit.creation import creation, unique_condition
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
-from jetpackc.emit.shape import SETTINGS, Shape
+from jetpackc.emit.shape import SETTINGS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.emit.work import work
@@ -295,7 +295,7 @@ def _send(shape: Shape) -> list[SqlObject]:
         send=name,
         table=shape.names.table,
         hops=shape.names.internal("hops"),
-        settings=SETTINGS,
+        settings=SINGLE,
         label=literal(shape.names.label),
         events=[
             {"name": literal(event), "spec": shape.spec(fields), "fields": shape.described(fields)}

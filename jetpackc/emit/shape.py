@@ -20,6 +20,10 @@ SETTINGS = Sql(
 PINNED = Sql(
     "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
 )
+# The same where a batch is joined with what its caller says of it: by hash, as large as it may be.
+KEYED = Sql("set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off")
+# For functions that look at one task.
+SINGLE = Sql(f"{SETTINGS} set enable_seqscan = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
 FAMILY = ("_parent", "_root", "_depth")
 

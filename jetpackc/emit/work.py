@@ -6,7 +6,7 @@ from jetpackc.emit import step
 from jetpackc.emit.expressions import expression
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
-from jetpackc.emit.shape import PINNED, SETTINGS, Shape
+from jetpackc.emit.shape import KEYED, PINNED, SETTINGS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, ident, literal
 from jetpackc.ir import model as ir
 
@@ -29,7 +29,9 @@ def _names(shape: Shape) -> dict[str, object]:
         "settle": shape.names.internal("settle"),
         "retry": shape.names.public("retry"),
         "settings": SETTINGS,
+        "single": SINGLE,
         "pinned": PINNED,
+        "keyed": KEYED,
         "label": literal(shape.names.label),
         "claimable_list": shape.claimable_list,
         "running_list": shape.running_list,
