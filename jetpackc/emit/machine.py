@@ -8,7 +8,7 @@ from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import SETTINGS, SINGLE, Shape
-from jetpackc.emit.sql import Sql, ident, json_literal, literal, qualified, wrap_list
+from jetpackc.emit.sql import Sql, ident, json_literal, json_object, literal, qualified, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.emit.work import work
 from jetpackc.ir import model as ir
@@ -324,7 +324,7 @@ def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlOb
         send=shape.names.public("send"),
         settings=SETTINGS,
         params=["_id bigint", *typed, "_key text default null"],
-        fields=[{"key": literal(one.name), "argument": Sql(f"{label}.{ident(one.name)}")} for one in ordered],
+        payload=json_object([(one.name, f"{label}.{ident(one.name)}") for one in ordered]),
     )
     types = ", ".join(["bigint", *(shape.type(one.type) for one in ordered), "text"])
     return function(name, text, types)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.names import Names
-from jetpackc.emit.sql import Sql, array_literal, from_json, ident, json_literal, literal, sql_type
+from jetpackc.emit.sql import Sql, array_literal, from_json, ident, json_literal, json_object, literal, sql_type
 from jetpackc.emit.statements import Context
 from jetpackc.ir import chart
 from jetpackc.ir import model as ir
@@ -127,8 +127,8 @@ class Shape:
         """How the history keeps the vars as they stood before a dispatch that changed some."""
         if not self.machine.vars:
             return Sql("null")
-        pairs = ", ".join(f"{literal(var.name)}, o.{ident(var.name)}" for var in self.machine.vars)
-        return Sql(f"case when n._changed is not null or n._hops is not null then jsonb_build_object({pairs}) end")
+        whole = json_object([(var.name, f"o.{ident(var.name)}") for var in self.machine.vars])
+        return Sql(f"case when n._changed is not null or n._hops is not null then {whole} end")
 
     def var_value(self, var: ir.Field, container: str) -> Sql:
         """A var out of a jsonb object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from jetpackc.emit.keywords import RESERVED
 from jetpackc.ir.model import Type
@@ -68,6 +69,13 @@ def literal(text: str) -> Sql:
 def json_literal(value: object) -> Sql:
     """A jsonb constant; the space behind each colon keeps it from reading as a bound name."""
     return Sql(literal(json.dumps(value, ensure_ascii=False, separators=(", ", ": "))) + "::jsonb")
+
+
+def json_object(members: Sequence[tuple[str, str]]) -> Sql:
+    """A jsonb object of keys and SQL values, in as many calls as Postgres's limit of 100 arguments asks for."""
+    pairs = [f"{literal(key)}, {value}" for key, value in members]
+    groups = [pairs[start : start + 50] for start in range(0, len(pairs), 50)] or [[]]
+    return Sql(" || ".join(f"jsonb_build_object({', '.join(group)})" for group in groups))
 
 
 def comment(text: str) -> Sql:

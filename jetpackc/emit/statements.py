@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jetpackc.emit.expressions import Scope, expression, top
-from jetpackc.emit.sql import Sql, comment, interval_literal, literal
+from jetpackc.emit.sql import Sql, comment, interval_literal, json_object, literal
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 
@@ -113,12 +113,11 @@ def _fail(node: ir.Fail, context: Context) -> Lines:
 
 
 def _spawn(node: ir.Spawn, context: Context) -> Lines:
-    members = [f"{literal(name)}, {_json_value(value, context)}" for name, value in node.arguments]
+    members = [(name, _json_value(value, context)) for name, value in node.arguments]
     if node.delay is not None:
-        members.append(f"'_delay', {expression(node.delay, context.scope)}")
-    task = ", ".join(members)
+        members.append(("_delay", expression(node.delay, context.scope)))
     yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
-    yield f"  'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', jsonb_build_object({task}));"
+    yield f"  'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', {json_object(members)});"
 
 
 def _json_value(value: ir.Expr, context: Context) -> Sql:

@@ -7,7 +7,7 @@ from jetpackc.emit.expressions import expression
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import KEYED, PINNED, SETTINGS, SINGLE, Shape
-from jetpackc.emit.sql import Sql, ident, literal
+from jetpackc.emit.sql import Sql, ident, json_object, literal
 from jetpackc.ir import model as ir
 
 
@@ -101,7 +101,7 @@ def _data(shape: Shape) -> Sql:
 
 
 def _object(fields: tuple[ir.Field, ...]) -> str:
-    return f"jsonb_build_object({', '.join(f'{literal(one.name)}, {_told(one)}' for one in fields)})"
+    return json_object([(one.name, _told(one)) for one in fields])
 
 
 def _told(one: ir.Field) -> str:
