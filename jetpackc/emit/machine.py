@@ -196,7 +196,8 @@ def _step(shape: Shape) -> SqlObject:
 def _spawned(shape: Shape) -> list[str]:
     """One call a machine that this one spawns, with all its new tasks."""
     lines: list[str] = []
-    for target in dict.fromkeys(node.machine for node in _spawns(shape.machine)):
+    # By name, not as they stand: no two machines then wait for each other's unique tasks crosswise.
+    for target in sorted({node.machine for node in _spawns(shape.machine)}):
         insert = qualified(shape.module.name, f"_{target}_insert")
         lines += [
             f"perform {insert}((",

@@ -140,6 +140,18 @@ def test_a_send_that_missed_a_committed_change_is_a_serialization_error(dsn: str
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_a_key_that_was_used_behind_ones_back_is_a_serialization_error(dsn: str, db: Db, isolation: str) -> None:
+    with Db(dsn) as late:
+        late.begin(isolation)
+        late.rows("select count(*) from m.job")
+        id = db.create("job", n=1, _key="k")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            late.create("job", n=1, _key="k")
+        late.rollback()
+        assert late.create("job", n=1, _key="k") == id
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 def test_workers_functions_refuse_anything_but_read_committed(db: Db, isolation: str) -> None:
     worker = db.worker()
     for call in (f"m.job_claim({worker}, 1)", f"m.job_resolve({worker}, '[]')"):

@@ -83,6 +83,15 @@ def claims_until_the_mark_settles(db: Db, worker: int, mark: Json) -> Json:
 # ---------------------------------------------------------------- for real, at once
 
 
+# Hops that do not follow from the one before, or stand twice.
+BROKEN_PATHS = """
+select * from (
+  select h.*, lag(seq) over w as before, lag(coalesce(to_state, from_state)) over w as stood
+  from m.job_history h window w as (partition by id order by seq, at)) x
+where seq > 1 and (before is null or seq <> before + 1 or from_state is distinct from stood)
+"""
+
+
 def test_workers_that_never_drop_their_marks_drain_a_busy_queue(dsn: str) -> None:
     total = 400
     stop = threading.Event()
@@ -138,4 +147,5 @@ def test_workers_that_never_drop_their_marks_drain_a_busy_queue(dsn: str) -> Non
         for thread in workers:
             thread.join()
         assert failed == []
+        assert db.rows(BROKEN_PATHS) == []
         assert db.value("select count(*) from m.job where _ended") >= 3 * total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from queue_client import Db
+from sessions import in_thread
 
 MACHINES = """\
 module m
@@ -44,6 +45,35 @@ machine single(key: int) {
   unique (key) or return
   initial state a { on STOP -> z }
   final state z
+}
+
+machine only(n: int) {
+  unique (n) or error
+  initial state a { on STOP -> z }
+  final state z
+}
+
+machine maker(n: int) is task {
+  state running { run "x:y" }
+  state done { enter { spawn only(n: n) } }
+}
+
+machine pair(key: int) {
+  unique (key) or return
+  initial state a { on STOP -> z }
+  final state z
+}
+
+machine there {
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running { run "x:y" on SUCCESS -> z on ERROR -> z }
+  state z { enter { spawn single(key: 1) spawn pair(key: 1) } on GO -> ready }
+}
+
+machine back {
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running { run "x:y" on SUCCESS -> z on ERROR -> z }
+  state z { enter { spawn pair(key: 1) spawn single(key: 1) } on GO -> ready }
 }
 
 machine later(n: int) {
@@ -123,6 +153,50 @@ def test_a_spawn_under_unique_or_return_that_meets_a_live_one_makes_none(db: Db)
     db.send("single", old, "STOP")
     db.send("top", id, "STOP")
     assert family(db, "single") == [(None, old, 0), (id, id, 1)]
+
+
+def test_a_spawn_that_breaks_unique_fails_its_own_task_and_no_other_of_the_batch(db: Db) -> None:
+    db.create("only", n=2)
+    ids = db.create_many("maker", [{"n": n} for n in (1, 2, 3)])
+    worker = db.worker()
+    tasks = db.claim("maker", worker).tasks
+    outcomes = [{"id": task.id, "token": task.token, "event": "SUCCESS"} for task in tasks]
+    results = db.resolve_many("maker", worker, outcomes)
+    assert results == {ids[0]: "applied", ids[1]: "failed", ids[2]: "applied"}
+    assert [db.state("maker", id) for id in ids] == ["done", "abandoned", "done"]
+    error = db.hops("maker", ids[1])[2]
+    assert (error.event, error.payload["type"]) == ("ERROR", "transition")
+    assert "m.only already has a live task with n = 2" in error.payload["message"]
+    assert [row.n for row in db.rows("select n from m.only order by n")] == [1, 2, 3]
+
+
+def test_two_batches_that_spawn_the_same_do_not_deadlock(dsn: str, db: Db) -> None:
+    """Each makes live tasks of two machines, all of the same keys, and would wait for the other crosswise."""
+    ids = [[db.create(machine) for _ in range(40)] for machine in ("there", "back")]
+    failed: list[Exception] = []
+
+    def work(machine: str) -> None:
+        with Db(dsn) as own:
+            worker = own.worker()
+            tasks = own.claim(machine, worker, 100).tasks
+            try:
+                for start in range(0, 40, 10):
+                    batch = [{"id": t.id, "token": t.token, "event": "SUCCESS"} for t in tasks[start : start + 10]]
+                    assert set(own.resolve_many(machine, worker, batch).values()) == {"applied"}
+            except psycopg.Error as error:
+                failed.append(error)
+
+    for _ in range(5):
+        threads = [in_thread(lambda machine=machine: work(machine)) for machine in ("there", "back")]  # type: ignore[misc]
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        for machine, own in zip(("there", "back"), ids, strict=True):
+            for id in own:
+                db.send(machine, id, "GO")
+        for table in ("single", "pair"):
+            for row in db.rows(f"select id from m.{table} where not _ended"):
+                db.send(table, row.id, "STOP")
 
 
 def test_a_spawn_with_a_delay_waits(db: Db) -> None:
