@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
+import psycopg
 import pytest
 from queue_client import Db, outcome
 
@@ -78,6 +80,21 @@ machine order(n: int) {
   final state over { on BACK -> cart }
   failure state lost { on GO -> paying }
 }
+
+/// Its claims and outcomes may raise: tasks get stuck and are retried.
+machine fragile(n: int) {
+  var open: bool = true
+  var x: int = 0
+  initial state ready { on LOCKED_BY_WORKER -> running { when not open { fail "shut" } increment x } }
+  state running {
+    run "x:y"
+    on SUCCESS -> done { when not open { fail "shut" } set x = x + 10 }
+    on ERROR -> ready { when not open { fail "shut" } }
+  }
+  final state done { on GO -> ready { set x = event.n } }
+  on BACK { set open = not open }
+  on NOTHING -> ready { set open = true }
+}
 """
 
 PARAMS: dict[str, dict[str, Any]] = {
@@ -85,12 +102,14 @@ PARAMS: dict[str, dict[str, Any]] = {
     "painter": {},
     "job": {"n": 1},
     "order": {"n": 1},
+    "fragile": {"n": 1},
 }
 VARS = {
     "walker": ("n", "log", "total"),
     "painter": ("colour", "at", "share", "wait", "done", "day"),
     "job": ("x",),
     "order": ("visits", "paid"),
+    "fragile": ("open", "x"),
 }
 Snapshot = dict[int, dict[str, Any]]
 
@@ -108,7 +127,7 @@ class Life:
                 machine,
             )
         ]
-        self.works = machine in ("job", "order")
+        self.works = machine in ("job", "order", "fragile")
         self.worker = db.worker("w", "1 h")
         self.held: list[Any] = []
         self.seen: list[tuple[Any, Snapshot]] = []
@@ -122,7 +141,7 @@ class Life:
     def actions(self) -> list[Any]:
         found = [self.create, self.send, self.send, self.send, self.send, self.shift]
         return (
-            [*found, self.claim, self.claim, self.resolve, self.resolve, self.resolve, self.expire]
+            [*found, self.claim, self.claim, self.resolve, self.resolve, self.resolve, self.expire, self.retry]
             if self.works
             else found
         )
@@ -183,6 +202,11 @@ class Life:
             ]
         )
         return outcome(task, event, payload, change)
+
+    def retry(self) -> None:
+        for row in self.db.rows(f"select id from m.{self.machine} where _stuck is not null"):
+            with suppress(psycopg.errors.RaiseException):
+                self.db.retry(self.machine, row.id)
 
     def expire(self) -> None:
         if self.chance.random() < 0.3:
@@ -247,11 +271,12 @@ def test_the_random_lives_see_claims_ignored_events_chains_and_loss(db: Db) -> N
     """The property above is only as good as what happened: all kinds of hops must have."""
     life = Life(db, "order", 1)
     life.play(150)
-    other = Life(db, "job", 2)
-    other.play(150)
+    Life(db, "job", 2).play(150)
+    Life(db, "fragile", 3).play(150)
     for machine, at_least in (
         ("order", {"ERROR", "SUCCESS", "LOCKED_BY_WORKER", None}),
         ("job", {"late", "RELEASED", "ERROR"}),
+        ("fragile", {"stuck", "unstuck"}),
     ):
         events = {row.event for row in db.rows(f"select distinct event from m.{machine}_history")}
         assert at_least <= events

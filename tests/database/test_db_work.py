@@ -123,6 +123,12 @@ def test_a_claim_tells_the_event_that_led_here(db: Db) -> None:
     assert db.claim_one("snoozing", worker).data["event"] == {"name": "SNOOZE", "payload": {"delay": "0 s"}}
 
 
+def test_a_claim_does_not_tell_an_event_that_changed_nothing(db: Db) -> None:
+    id = db.create("snoozing")
+    db.send("snoozing", id, "RERUN_TASK")
+    assert db.claim_one("snoozing", db.worker()).data["event"] is None
+
+
 def test_a_claim_takes_no_more_than_its_limit(db: Db) -> None:
     db.create_many("plain", [{} for _ in range(5)])
     worker = db.worker()
