@@ -417,10 +417,14 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A machine-wide clause that is parsed and not yet compiled (`limit`, `fair`, `priority`, `keep`)."""
+    """A machine-wide clause that is parsed and not yet compiled (`limit`, `fair`, `priority`, `keep`).
+
+    `text` is all of it as written, on one line.
+    """
 
     keyword: str
     span: Span
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,10 +518,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`schedule nightly cron "…" … spawn m(…)`: parsed, not yet compiled."""
+    """`schedule nightly cron "…" … spawn m(…)`: parsed, not yet compiled.
+
+    `text` is all of it as written, on one line.
+    """
 
     name: Name
     span: Span
+    text: str = ""
 
 
 Item = Module | Import | Enum | Event | Operator | Template | Machine | Schedule | Allow

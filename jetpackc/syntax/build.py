@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,7 +14,12 @@ from jetpackc.source import Source, Span
 from jetpackc.syntax import ast
 from jetpackc.syntax.literals import BadEscapeError, milliseconds, unescape
 
+_BETWEEN = re.compile(r'(?P<string>"(?:\\.|[^"\\\n])*")|(?:\s|//[^\n]*)+')
+
 Node = Any  # a Tree, a Token or None: what lark has for a child
+
+MAX_DIGITS = 1000
+"""How long a number may be: what `numeric` can store ends at no round figure, and nobody writes this much by hand."""
 
 
 class Builder:
@@ -23,9 +29,9 @@ class Builder:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
 
-    def file(self, tree: Tree[Token]) -> ast.File:
-        """The whole file."""
-        return ast.File(self.source.path, tuple(self._node(item) for item in tree.children))
+    def items(self, tree: Tree[Token]) -> tuple[ast.Item, ...]:
+        """The items of a file or of a part of it."""
+        return self._nodes(tree.children)
 
     # ------------------------------------------------------------ helpers
 
@@ -60,12 +66,18 @@ class Builder:
             self.diagnostics.append(Diagnostic(rules.BAD_ESCAPE, message, span, "means nothing", help=help))
             return ""
 
+    def _one_line(self, span: Span) -> str:
+        """The text of a place without comments and line ends."""
+        return _BETWEEN.sub(lambda found: found["string"] or " ", self.source.text[span.start : span.end])
+
     def _doc(self, span: Span) -> str:
-        """The `///` lines right above."""
+        """The `///` lines right above what is the first on its line."""
         found: list[str] = []
+        if self.source.line(span.line)[: span.column - 1].strip():
+            return ""
         for number in range(span.line - 1, 0, -1):
             line = self.source.line(number).strip()
-            if not line.startswith("///"):
+            if not line.startswith("///") or line.startswith("////"):
                 break
             found.append(line[3:].removeprefix(" "))
         return "\n".join(reversed(found)).strip()
@@ -124,7 +136,8 @@ class Builder:
     _state_body = _block = _machine_body
 
     def _schedule(self, tree: Node) -> ast.Schedule:
-        return ast.Schedule(self._name(tree.children[0]), self._span(tree))
+        span = self._span(tree)
+        return ast.Schedule(self._name(tree.children[0]), span, self._one_line(span))
 
     def _allow(self, tree: Node) -> ast.Allow:
         code, reason = tree.children
@@ -162,7 +175,8 @@ class Builder:
         return self._nodes(tree.children)
 
     def _setting(self, tree: Node) -> ast.Setting:
-        return ast.Setting(str(tree.data), self._span(tree))
+        span = self._span(tree)
+        return ast.Setting(str(tree.data), span, self._one_line(span))
 
     _limit = _fair = _priority = _keep = _setting
 
@@ -374,16 +388,29 @@ class Builder:
         return ast.Variable(str(tree.children[0]), self._span(tree))
 
     def _int(self, tree: Node) -> ast.Constant:
-        return ast.Constant("int", str(tree.children[0]), self._span(tree))
+        return ast.Constant("int", self._digits(tree.children[0]), self._span(tree))
 
     def _number(self, tree: Node) -> ast.Constant:
-        return ast.Constant("number", str(tree.children[0]), self._span(tree))
+        return ast.Constant("number", self._digits(tree.children[0]), self._span(tree))
+
+    def _digits(self, token: Token) -> str:
+        if len(token) <= MAX_DIGITS:
+            return str(token)
+        message = f"this number has {len(token)} characters"
+        help = f"a number may have {MAX_DIGITS}"
+        self.diagnostics.append(Diagnostic(rules.BAD_NUMBER, message, self._span(token), "too long", help=help))
+        return "0"
 
     def _string(self, tree: Node) -> ast.Constant:
         return ast.Constant("string", self._text(tree.children[0]), self._span(tree))
 
     def _duration(self, tree: Node) -> ast.Constant:
-        return ast.Constant("duration", milliseconds(str(tree.children[0])), self._span(tree))
+        span = self._span(tree)
+        total = milliseconds(str(tree.children[0]))
+        if total is None:
+            message, help = "this duration is longer than Postgres can store", "an interval ends at 178 million years"
+            self.diagnostics.append(Diagnostic(rules.BAD_DURATION, message, span, "too long", help=help))
+        return ast.Constant("duration", total or 0, span)
 
     def _bool(self, tree: Node) -> ast.Constant:
         return ast.Constant("bool", str(tree.children[0]) == "true", self._span(tree))

@@ -20,8 +20,9 @@ RESERVED = frozenset(
 )
 """The words that are no names anywhere."""
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\d[A-Za-z0-9_.]*|=>|&&|\|\||===|!==|<>|->|[^\sA-Za-z0-9_]")
+_WORD = re.compile(r"[^\W\d]\w*|[0-9](?:\w|\.(?!\.))*|=>|&&|\|\||===|!==|<>|->|\.\.|[^\sA-Za-z0-9_]")
 _LONE_NAME = re.compile(r"(?<![a-z0-9_])(?<!spawn )(?<!root )(?<!operator )(?!unique\b|in\b)([a-z][a-z0-9_]*)\s*\Z")
+_LOOK_BACK = 200
 _SHOWN = {
     "NAME": "a name",
     "EVENT": "an event in upper case",
@@ -68,7 +69,7 @@ _CHARACTER_HELP = {
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     """The diagnostic for what lark could not take at `offset`."""
     expected = _expected(error)
-    if expected == ["`(`"] and (lone := _LONE_NAME.search(source.text, 0, offset)):
+    if expected == ["`(`"] and (lone := _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset)):
         return _no_arrow(lone[1], source.span(lone.start(1), lone.end(1)))
     found = _WORD.match(source.text, offset)
     if found is None:
@@ -111,7 +112,9 @@ def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
         return Diagnostic(
             rules.UNTERMINATED_STRING, "this string does not end on its line", span, "begins here", help=help
         )
-    if word[0].isdigit():
+    if word[0].isalpha() and not word.isascii():
+        return _foreign_letter(word, span)
+    if word[0] in "0123456789":
         return _bad_number(word, span)
     if word in RESERVED and "a name" in expected:
         message = f"`{word}` is a reserved word, and a name is needed here"
@@ -126,6 +129,15 @@ def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
         )
         return Diagnostic(rules.BAD_CHARACTER, message, span, "means nothing here", help=_CHARACTER_HELP.get(word, ""))
     return None
+
+
+def _foreign_letter(word: str, span: Span) -> Diagnostic:
+    at = next(index for index, char in enumerate(word) if not char.isascii())
+    place = Span(span.path, span.start + at, span.start + at + 1, span.line, span.column + at)
+    message = f"`{word[at]}` cannot stand in a name"
+    return Diagnostic(
+        rules.BAD_CHARACTER, message, place, "write a-z, 0-9 or _", help="in strings any letter may stand"
+    )
 
 
 def _bad_number(word: str, span: Span) -> Diagnostic | None:

@@ -7,6 +7,9 @@ import re
 _ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 _DURATION_PART = re.compile(r"(\d+)(ms|s|m|h|d)")
+_LONGEST = 2**63 // 1000
+"""Postgres keeps an interval's time as microseconds in 64 bits."""
+_DIGITS = len(str(_LONGEST))
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -42,9 +45,13 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\u{{{ord(char):X}}}" for char in text)
 
 
-def milliseconds(text: str) -> int:
-    """The length of `1h30m`; a day is 24 h."""
-    return sum(int(count) * _MILLISECONDS[unit] for count, unit in _DURATION_PART.findall(text))
+def milliseconds(text: str) -> int | None:
+    """The length of `1h30m`; a day is 24 h. None where Postgres's interval does not reach."""
+    parts = [(count, unit) for count, unit in _DURATION_PART.findall(text)]
+    if any(len(count.lstrip("0")) > _DIGITS for count, _ in parts):
+        return None
+    total = sum(int(count) * _MILLISECONDS[unit] for count, unit in parts)
+    return total if total < _LONGEST else None
 
 
 def duration(total: int) -> str:

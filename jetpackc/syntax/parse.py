@@ -1,8 +1,10 @@
-"""From text to the AST. A block that does not parse is reported, blanked, and the rest is parsed on."""
+"""From text to the AST. A block that does not parse is reported and left out, and the rest is parsed on."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lark import Token, Tree, UnexpectedInput
@@ -11,45 +13,40 @@ from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
 from jetpackc.syntax import ast
+from jetpackc.syntax.brackets import innermost_open, too_deep
 from jetpackc.syntax.build import Builder
 from jetpackc.syntax.errors import describe
 from jetpackc.syntax.grammar import parser
-
-MAX_DEPTH = 100
-"""How deep brackets may nest: far beyond what anybody writes, and far from what a recursive walk can take."""
 
 MAX_LEVELS = 120
 """How deep the grammar's rules may nest, so that no walk over the tree runs out of stack: an operator in a row is one
 level, a `when` is four."""
 
 _TOP_LEVEL = re.compile(r"^(?:module|import|enum|event|operator|template|machine|schedule|allow)\b", re.MULTILINE)
-_PASSED_OVER = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*')
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 def parse(source: Source) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     """The file, without the blocks that do not parse, and what is wrong with those."""
-    diagnostics: list[Diagnostic] = []
-    text = source.text
-    for _ in range(len(_TOP_LEVEL.findall(text)) + 2):
-        too_deep = _too_deep(source, text)
-        if too_deep is not None:
-            return ast.File(source.path, ()), (too_deep,)
-        tree, problem = _attempt(source, text)
-        if tree is not None:
-            builder = Builder(source)
-            file = builder.file(tree)
-            return file, (*sorted(diagnostics, key=_position), *builder.diagnostics)
-        assert problem is not None
-        diagnostics.append(problem.diagnostic)
-        if not text[problem.start : problem.end].strip():
-            break
-        text = _blank(text, problem.start, problem.end)
-    return ast.File(source.path, ()), tuple(sorted(diagnostics, key=_position))
+    unstorable = _unstorable(source)
+    if unstorable is not None:
+        return ast.File(source.path, ()), (unstorable,)
+    nested = too_deep(source)
+    if nested is not None:
+        return ast.File(source.path, ()), (nested,)
+    parts, problems = _Reader(source).parts()
+    builder = Builder(source)
+    items = tuple(item for part in parts for item in builder.items(part))
+    found = [*problems, *builder.diagnostics]
+    return ast.File(source.path, items), tuple(sorted(found, key=lambda each: each.span.start if each.span else 0))
 
 
-def _position(diagnostic: Diagnostic) -> int:
-    return diagnostic.span.start if diagnostic.span else 0
+def _unstorable(source: Source) -> Diagnostic | None:
+    """The character 0, which a text editor shows as nothing and no text in Postgres can hold."""
+    offset = source.text.find("\0")
+    if offset < 0:
+        return None
+    message, help = "a character with the code 0", "Postgres cannot store it: delete it"
+    return Diagnostic(rules.BAD_CHARACTER, message, source.span(offset, offset + 1), "means nothing here", help=help)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +58,79 @@ class _Problem:
     end: int
 
 
-def _attempt(source: Source, text: str) -> tuple[Tree[Token] | None, _Problem | None]:
-    try:
-        tree = parser().parse(text)
+class _Reader:
+    """Reads one source from block to block."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        # A byte order mark is how some editors say that a file is UTF-8.
+        self.text = " " + source.text[1:] if source.text.startswith("\ufeff") else source.text
+        self.starts: Sequence[int] = [found.start() for found in _TOP_LEVEL.finditer(self.text)]
+
+    def parts(self) -> tuple[list[Tree[Token]], list[Diagnostic]]:
+        """The parts that parse, in their order, and what is wrong with those between them.
+
+        Each part is read twice at most, so that a file full of mistakes takes no longer than two good ones.
+        """
+        trees: list[Tree[Token]] = []
+        diagnostics: list[Diagnostic] = []
+        start = 0
+        while True:
+            result = self._read(start, len(self.text))
+            if isinstance(result, Tree):
+                return [*trees, result], diagnostics
+            diagnostics.append(result.diagnostic)
+            before = self._read(start, result.start)
+            trees += [before] if isinstance(before, Tree) else []
+            start = result.end
+
+    def _read(self, start: int, end: int) -> Tree[Token] | _Problem:
+        """The tree of a part, whose tokens have their places in the whole text."""
+        try:
+            tree = parser().parse(" " * start + self.text[start:end])
+        except UnexpectedInput as error:
+            return self._problem(error, start)
         deep = _deepest(tree)
-        return (None, _nested(source, text, deep)) if deep is not None else (tree, None)
-    except UnexpectedInput as error:
-        offset = error.pos_in_stream if error.pos_in_stream is not None else len(text.rstrip())
-        if isinstance(getattr(error, "token", None), Token) and error.token.type == "$END":  # type: ignore[attr-defined]
-            offset = len(text.rstrip())
-        start, end = _block(text, offset)
-        unclosed = _unclosed(source, text, start, offset)
-        return None, _Problem(unclosed or describe(error, source, offset), start, end)
+        return tree if deep is None else self._nested(deep, start)
+
+    def _problem(self, error: UnexpectedInput, start: int) -> _Problem:
+        offset = error.pos_in_stream
+        token = getattr(error, "token", None)
+        if offset is None or (isinstance(token, Token) and token.type == "$END"):
+            offset = len(self.text.rstrip())
+        first, last = self._block(offset, start)
+        unclosed = self._unclosed(first, offset)
+        return _Problem(unclosed or describe(error, self.source, offset), first, last)
+
+    def _nested(self, node: Tree[Token], start: int) -> _Problem:
+        offset = start if node.meta.empty else node.meta.start_pos
+        message = "this nests too deeply"
+        help = "split it: more than a hundred operators in a row, or some thirty `when` in each other, do not compile"
+        span = self.source.span(offset, offset + 1)
+        diagnostic = Diagnostic(rules.SYNTAX_ERROR, message, span, "too deep", help=help)
+        return _Problem(diagnostic, *self._block(offset, start))
+
+    def _block(self, offset: int, since: int) -> tuple[int, int]:
+        """The top-level block around an offset; the one before it, where that was never closed."""
+        at = bisect_right(self.starts, offset) - 1
+        is_next = at > 0 and self.starts[at] == offset and self.starts[at - 1] >= since
+        if is_next and innermost_open(self.text[self.starts[at - 1] : offset]) is not None:
+            at -= 1
+        start = max(self.starts[at] if at >= 0 else 0, since)
+        following = bisect_left(self.starts, max(offset, start + 1))
+        return start, self.starts[following] if following < len(self.starts) else len(self.text)
+
+    def _unclosed(self, start: int, offset: int) -> Diagnostic | None:
+        """An error at the start of the next block or at the end of the text, with a bracket still open."""
+        at_end = not self.text[offset:].strip()
+        at_next = offset in self.starts[bisect_left(self.starts, offset) :][:1] and offset != start
+        found = innermost_open(self.text[start:offset]) if at_end or at_next else None
+        if found is None:
+            return None
+        bracket, closing, place = found
+        span = self.source.span(start + place, start + place + 1)
+        message = f"this `{bracket}` is never closed"
+        return Diagnostic(rules.UNCLOSED_BRACKET, message, span, f"no `{closing}` for it", help=f"add `{closing}`")
 
 
 def _deepest(tree: Tree[Token]) -> Tree[Token] | None:
@@ -84,69 +142,3 @@ def _deepest(tree: Tree[Token]) -> Tree[Token] | None:
             return node
         pending += [(child, depth + 1) for child in node.children if isinstance(child, Tree)]
     return None
-
-
-def _nested(source: Source, text: str, node: Tree[Token]) -> _Problem:
-    offset = 0 if node.meta.empty else node.meta.start_pos
-    message = "this nests too deeply"
-    help = "split it: more than a hundred operators in a row, or some thirty `when` in each other, do not compile"
-    diagnostic = Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep", help=help)
-    return _Problem(diagnostic, *_block(text, offset))
-
-
-def _block(text: str, offset: int) -> tuple[int, int]:
-    """The top-level block around an offset; the one before it, where that was never closed."""
-    starts = [found.start() for found in _TOP_LEVEL.finditer(text)]
-    before = [start for start in starts if start <= offset]
-    if len(before) > 1 and before[-1] == offset and _open_brackets(text[before[-2] : offset]):
-        before.pop()
-    start = before[-1] if before else 0
-    end = next((other for other in starts if other > start and other >= offset), len(text))
-    return start, end
-
-
-def _open_brackets(text: str) -> list[tuple[str, int]]:
-    """The brackets that nothing closes, outermost first."""
-    stack: list[tuple[str, int]] = []
-    for offset, char in _plain_characters(text):
-        if char in _BRACKETS:
-            stack.append((char, offset))
-        elif stack and char == _BRACKETS[stack[-1][0]]:
-            stack.pop()
-    return stack
-
-
-def _plain_characters(text: str) -> list[tuple[int, str]]:
-    """Brackets outside strings and comments, with their places."""
-    hidden = _PASSED_OVER.sub(lambda found: " " * len(found[0]), text)
-    return [(found.start(), found[0]) for found in re.finditer(r"[()\[\]{}]", hidden)]
-
-
-def _unclosed(source: Source, text: str, start: int, offset: int) -> Diagnostic | None:
-    """An error at the start of the next block or at the end of the text, with a bracket still open."""
-    at_end = not text[offset:].strip()
-    at_next = bool(_TOP_LEVEL.match(text, offset)) and offset != start
-    if not (at_end or at_next):
-        return None
-    stack = _open_brackets(text[start:offset])
-    if not stack:
-        return None
-    bracket, place = stack[-1]
-    span = source.span(start + place, start + place + 1)
-    message, closing = f"this `{bracket}` is never closed", _BRACKETS[bracket]
-    return Diagnostic(rules.UNCLOSED_BRACKET, message, span, f"no `{closing}` for it", help=f"add `{closing}`")
-
-
-def _too_deep(source: Source, text: str) -> Diagnostic | None:
-    depth = 0
-    for offset, char in _plain_characters(text):
-        depth += 1 if char in _BRACKETS else -1
-        if depth > MAX_DEPTH:
-            message = f"brackets nest deeper than {MAX_DEPTH} levels"
-            return Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep")
-    return None
-
-
-def _blank(text: str, start: int, end: int) -> str:
-    """The same text with one block turned to spaces, so that all places stay."""
-    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jetpackc.check.arguments import Callee, match
-from jetpackc.check.expansion.rewrite import T, rewrite
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import expansion as rules
 from jetpackc.source import Span
 from jetpackc.syntax import ast
+from jetpackc.syntax.rewrite import T, rewrite
 
 Binding = ast.Ascribed | ast.Name
 """What stands in for a param: a value of its type, or a state."""

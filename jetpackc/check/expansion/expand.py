@@ -11,13 +11,13 @@ from typing import TypeVar, cast
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
 from jetpackc.check.expansion.merge import Member, merge, one_name_each
 from jetpackc.check.expansion.operators import Operators
-from jetpackc.check.expansion.rewrite import placed
 from jetpackc.check.expansion.steps import without_steps
 from jetpackc.check.names import duplicate
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import names
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
+from jetpackc.syntax.rewrite import placed
 
 Named = TypeVar("Named", ast.Operator, ast.Template)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
-from jetpackc.check.expansion.rewrite import placed
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion as rules
 from jetpackc.diagnostics.rules import names
 from jetpackc.syntax import ast
+from jetpackc.syntax.rewrite import placed
 
 Statements = tuple[ast.Statement, ...]
 
