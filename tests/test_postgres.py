@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -64,6 +65,26 @@ def test_the_server_stops_when_its_owner_is_killed(tmp_path: Path) -> None:
         # The server's last word to its clients, which comes when it shuts down.
         with pytest.raises(psycopg.OperationalError):
             connection.execute("select pg_sleep(60)")
+
+
+def test_the_database_comes_back_at_once_after_its_owner_was_killed(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, pathlib; from jetpackc.postgres import project_database\n"
+        "with project_database(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    with project_database(tmp_path) as dsn:
+        psycopg.connect(dsn).close()
+
+
+def test_a_pid_file_whose_number_another_program_has_is_forgotten(reachable: Path, postgres: Server) -> None:
+    server = Server(reachable / "data", postgres.binaries)
+    server.start()
+    server.stop()
+    (reachable / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    server.start()
+    server.stop("immediate")
+    assert not server.socket.exists()
 
 
 def test_a_server_that_cannot_start_says_why(postgres: Server, reachable: Path) -> None:

@@ -51,6 +51,7 @@ class Server:
     def start(self) -> None:
         """Make the data folder if needed, start the server, wait until it answers. Raises PostgresError."""
         private_folder(self._who, self.socket)
+        _await_former(self.data / "postmaster.pid")
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         options = {"listen_addresses": "", "unix_socket_directories": str(self.socket), "port": "5432", **self.settings}
@@ -75,9 +76,8 @@ class Server:
         self._process.send_signal(_SIGNALS[mode])
         self._process.wait()
         self._process = None
-        if mode != "immediate":
-            with suppress(OSError):
-                self.socket.rmdir()
+        with suppress(OSError):
+            self.socket.rmdir()
 
     def restart(self, mode: Mode = "fast") -> None:
         """Stop and start."""
@@ -116,8 +116,8 @@ class Server:
             "--auth=trust",
             "--no-sync",
         ]
-        run: dict[str, Any] = {"capture_output": True, "text": True, "check": False, "cwd": "/", **self._who.popen}
-        done = subprocess.run([*command, *locale], **run)
+        how: dict[str, Any] = {"capture_output": True, "text": True, "cwd": "/", **self._who.popen}
+        done = subprocess.run([*command, *locale], check=False, **how)
         if done.returncode:
             raise PostgresError(f"a new database could not be made in {self.data}: {done.stderr.strip()}")
         fresh.replace(self.data)
@@ -131,6 +131,30 @@ class Server:
         self.stop("immediate")
         tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
         raise PostgresError(f"the database in {self.data} did not start: {' | '.join(tail)}", f"see {self._log}")
+
+
+def _await_former(pid_file: Path) -> None:
+    """Wait for a server that is still shutting down; forget one that is gone and whose number another program has."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            pid = int(pid_file.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        if not _is_postgres(pid):
+            pid_file.unlink(missing_ok=True)
+            return
+        time.sleep(0.05)  # another's process: nothing tells its parent's parent that it ended
+
+
+def _is_postgres(pid: int) -> bool:
+    if not Path("/proc/self").exists():  # not Linux
+        told = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return "postgres" in told.stdout
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+    except OSError:
+        return False
 
 
 def _die_with_parent() -> None:
