@@ -1,0 +1,49 @@
+"""`python -m bench`: see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+from bench import report
+from bench.contest import Result, contest
+from bench.rig import Rig
+from bench.stages import stages
+
+
+def main() -> None:
+    """Measure, print Markdown, write JSON if asked to."""
+    arguments = _arguments()
+    rig = Rig(arguments.pg, arguments.bindir)
+    try:
+        result = contest(rig, arguments.jobs, arguments.batch, arguments.repeat)
+        where = stages(rig, arguments.jobs, arguments.batch)
+        text = report.markdown(result, where, f"Postgres {rig.version}, Python {platform.python_version()}")
+    finally:
+        rig.close()
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(_plain(result, where), indent=2) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(text + "\n")
+
+
+def _plain(result: Result, where: dict[str, dict[str, float]]) -> dict[str, object]:
+    return {"jobs": result.jobs, "batch": result.batch, "runs": result.runs, "microseconds": where}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=100_000, help="tasks a measurement (100000)")
+    parser.add_argument("--batch", type=int, default=500, help="tasks a claim and a finish (500)")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds in which each contestant has its turn (5)")
+    parser.add_argument("--pg", type=int, default=18, help="major version of the server (18)")
+    parser.add_argument("--bindir", type=Path, help="folder with the server's programs, in place of --pg")
+    parser.add_argument("--json", type=Path, help="write every single measurement here")
+    parser.add_argument("--markdown", type=Path, help="write what is printed here, too")
+    return parser.parse_args()
+
+
+main()
