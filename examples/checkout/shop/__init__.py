@@ -1,0 +1,1 @@
+"""Handlers of the checkout: what the machines in workflows.jet run."""
