@@ -32,7 +32,7 @@ class Server:
     """A server over `data`, which is made when it is not there. `settings` are those of postgresql.conf."""
 
     def __init__(self, data: Path, binaries: Path, settings: Mapping[str, str] | None = None) -> None:
-        self.data = data
+        self.data = data.absolute()  # the server runs in another folder
         self.settings = dict(settings or {})
         self._who: Account = account()
         self.binaries = reachable_binaries(self._who, binaries)
