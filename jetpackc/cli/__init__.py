@@ -1,5 +1,16 @@
-"""The command line."""
+"""The command line: one file a group of commands, each imported when it is called.
+
+A shell: it reads files, prints and talks to databases, and leaves the thinking to the rooms beside it. Each command
+returns its exit code: 0 done, 1 diagnostics or failure, 2 usage, 3 stale, 4 the database cannot be used, 70 our fault.
+"""
+
+from __future__ import annotations
+
+import sys
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit."""
+    from jetpackc.cli.run import run  # `jetpackc.cli` itself must cost nothing to import
+
+    sys.exit(run(sys.argv[1:]))

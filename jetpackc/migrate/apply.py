@@ -17,7 +17,7 @@ from jetpackc.emit.program import SUPPORT_VERSION
 from jetpackc.migrate.files import migration_files, number
 
 NO_TRANSACTION = "-- jetpackc: no-transaction"
-_LOCK = 7234839102  # the advisory lock that two `migrate` at once take in turn: an arbitrary number of ours
+LOCK = 7234839102  # the advisory lock that two `migrate` at once take in turn: an arbitrary number of ours
 _OUTSIDE = re.compile(rf"^{re.escape(NO_TRANSACTION)}\s*$", re.MULTILINE)
 _TABLE = """
 create schema if not exists jet;
@@ -70,10 +70,11 @@ def migrate(connection: psycopg.Connection, files: Sequence[File], applied: Call
     Gives the number applied. The connection must be in autocommit mode. Raises MigrationError, psycopg.Error.
     """
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        _refuse_newer(connection)
+        connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        refuse_newer(connection)
+        _refuse_playground(connection)
         connection.execute(_TABLE)
-    connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    connection.execute("select pg_advisory_lock(%s)", (LOCK,))
     try:
         pending = pending_files(files, applied_checksums(connection))
         for file in pending:
@@ -82,11 +83,13 @@ def migrate(connection: psycopg.Connection, files: Sequence[File], applied: Call
         return len(pending)
     finally:
         if not connection.broken:
-            connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+            connection.execute("select pg_advisory_unlock(%s)", (LOCK,))
 
 
 def applied_checksums(connection: psycopg.Connection) -> dict[str, str]:
     """What was applied, in order."""
+    if connection.execute("select to_regclass('jet.migration')").fetchone() == (None,):
+        return {}
     rows = connection.execute("select name, checksum from jet.migration order by name").fetchall()
     return dict(rows)
 
@@ -149,7 +152,8 @@ def _hint(error: psycopg.Error) -> str:
     return error.diag.message_hint or "nothing of it was applied; mend the cause and run `jetpackc migrate` again"
 
 
-def _refuse_newer(connection: psycopg.Connection) -> None:
+def refuse_newer(connection: psycopg.Connection) -> None:
+    """Raise MigrationError for a database whose schema `jet` this compiler does not know."""
     if connection.execute("select to_regclass('jet.meta')").fetchone() == (None,):
         return
     row = connection.execute("select version from jet.meta").fetchone()
@@ -158,6 +162,15 @@ def _refuse_newer(connection: psycopg.Connection) -> None:
             rules.NEWER_DATABASE,
             f"the database's schema jet is of version {row[0]}, and this jetpackc knows {SUPPORT_VERSION}",
             "upgrade jetpackc",
+        )
+
+
+def _refuse_playground(connection: psycopg.Connection) -> None:
+    if connection.execute("select to_regclass('jet.dev')").fetchone() != (None,):
+        raise _error(
+            rules.FAILED_MIGRATION,
+            "this database is kept by `jetpackc dev`, which changes it as the sources are saved",
+            "migrate another one",
         )
 
 

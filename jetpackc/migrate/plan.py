@@ -28,7 +28,7 @@ def plan(old: Lock | None, program: ir.Program, objects: Sequence[SqlObject]) ->
     if statements := _changes(before, support):
         found.append(Migration("jet", ("installs or upgrades the support schema jet",), tuple(statements)))
     if statements := [*_drops(before, objects), *_changes(before, others)]:
-        summary = _summary(old, program, len(statements))
+        summary = _summary(old, program, statements)
         found.append(Migration(_name(old, program), summary, tuple(statements)))
     return tuple(found)
 
@@ -36,7 +36,7 @@ def plan(old: Lock | None, program: ir.Program, objects: Sequence[SqlObject]) ->
 def _drops(before: Mapping[str, Entry], objects: Iterable[SqlObject]) -> list[str]:
     """What is not there any more, the last made first."""
     keys = {one.key for one in objects}
-    return [entry.drop for key, entry in reversed(before.items()) if key not in keys and entry.drop]
+    return [entry.drop for key, entry in reversed(list(before.items())) if key not in keys and entry.drop]
 
 
 def _changes(before: Mapping[str, Entry], objects: Iterable[SqlObject]) -> list[str]:
@@ -89,7 +89,7 @@ def text(migration: Migration, number: int, version: str, sources: Sequence[str]
     lines = [
         f"-- {number:04d}_{migration.name}.sql, made by jetpackc {version} from {', '.join(sources)}.",
         *(f"--   {line}" for line in migration.summary),
-        "-- Check it in; do not edit it. Apply it with jetpackc migrate, or with any other runner, after those of lower",
-        "-- numbers, in one transaction.",
+        "-- Check it in; do not edit it. Apply it with jetpackc migrate, or with any other runner in one transaction,",
+        "-- after those of lower numbers.",
     ]
     return "\n".join(lines) + "\n\n" + "\n\n".join(migration.statements) + "\n"

@@ -1,0 +1,5 @@
+"""`python -m jetpackc` is `jetpackc`."""
+
+from jetpackc.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""Which database a command means, and how it connects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from jetpackc.cli.errors import Failure, Usage, unreachable
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_SECONDS = 10
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def dsn_option(command: Command) -> Command:
+    """--dsn."""
+    help = "Connection string [DATABASE_URL, else the project's own database]."
+    return click.option("--dsn", envvar="DATABASE_URL", help=help)(command)
+
+
+@contextmanager
+def chosen(dsn: str | None, folder: Path | None = None) -> Iterator[str]:
+    """The DSN given, or that of the project's own database, which runs at least until the context ends.
+
+    Raises Usage, PostgresError.
+    """
+    if dsn is not None:
+        yield dsn
+        return
+    from jetpackc.postgres import has_database, project_database
+
+    if not has_database(folder or Path()):
+        raise Usage("no database is named", "give --dsn, set DATABASE_URL, or start one with `jetpackc dev`")
+    with project_database(folder or Path()) as own:
+        yield own
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """A connection in autocommit mode. Raises Failure."""
+    import psycopg
+
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(dsn)
+        seconds = given.get("connect_timeout", CONNECT_SECONDS)
+        return psycopg.connect(dsn, autocommit=True, connect_timeout=seconds)
+    except psycopg.OperationalError as error:
+        raise unreachable(error) from error
+    except psycopg.ProgrammingError:  # its message repeats the string, and with it a password
+        raise Failure(
+            "the connection string cannot be read", "it should look like postgresql://user@host:5432/name", 4
+        ) from None
+
+
+@contextmanager
+def opened(dsn: str | None) -> Iterator[psycopg.Connection]:
+    """A connection to the database meant. Raises Usage, Failure, PostgresError."""
+    with chosen(dsn) as found, connect(found) as connection:
+        yield connection

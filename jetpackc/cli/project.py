@@ -1,0 +1,117 @@
+"""The files of a project: found, read and compiled, and what is said of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from jetpackc.cli.errors import Failure, Usage, missing
+from jetpackc.cli.output import colored, say
+from jetpackc.source import Source
+
+if TYPE_CHECKING:
+    from jetpackc.diagnostics.model import Diagnostic
+    from jetpackc.ir import model as ir
+
+USUAL = "workflows.jet"
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the compiler made of some files. `paths` are those files, `program` None where it found errors."""
+
+    program: ir.Program | None
+    diagnostics: tuple[Diagnostic, ...]
+    sources: dict[str, Source]
+    paths: tuple[Path, ...]
+
+
+def files_argument(command: Command) -> Command:
+    """FILE..., by default the one in the current folder."""
+    return click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))(command)
+
+
+def format_option(command: Command) -> Command:
+    """--format."""
+    choice = click.Choice(["text", "short", "json", "github"])
+    return click.option("--format", "form", type=choice, default="text", help="How to print diagnostics.")(command)
+
+
+def find(files: Sequence[Path], folder: Path | None = None) -> tuple[Path, ...]:
+    """The files meant: those named, a folder standing for its own. Raises Usage."""
+    if files:
+        return tuple(path for file in files for path in (_of_folder(file) if file.is_dir() else (_existing(file),)))
+    return _of_folder(folder or Path())
+
+
+def _existing(file: Path) -> Path:
+    if not file.exists():
+        raise missing(file)
+    return file
+
+
+def _of_folder(folder: Path) -> tuple[Path, ...]:
+    found = sorted(folder.glob("*.jet"))
+    if len(found) == 1:
+        return (found[0],)
+    if folder / USUAL in found:
+        return (folder / USUAL,)
+    where = "this folder" if folder == Path() else f"`{folder}`"
+    if found:
+        names = ", ".join(f"`{path.name}`" for path in found)
+        raise Usage(f"there are several .jet files in {where}: {names}", "name those that make up the program")
+    raise Usage(f"there is no .jet file in {where}", "name one, or run `jetpackc new DIR` to begin a project")
+
+
+def read(path: Path, base: Path) -> Source:
+    """One file; messages and generated comments call it by its path from `base`. Raises Failure."""
+    shown = Path(os.path.relpath(path, base)).as_posix()
+    try:
+        return Source(shown, path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Failure(
+            f"`{shown}` is not UTF-8: byte {error.object[error.start]:#04x} at {error.start} means nothing in it",
+            "save the file as UTF-8",
+        ) from None
+
+
+def compile_files(paths: Sequence[Path], base: Path | None = None) -> Compiled:
+    """Compile; paths are shown from `base`, by default the current folder. Raises Failure, OSError."""
+    from jetpackc.check import compile_sources  # the compiler costs 150 ms to load
+
+    sources = [read(path, base or Path()) for path in paths]
+    result = compile_sources(sources)
+    return Compiled(result.program, result.diagnostics, {source.path: source for source in sources}, tuple(paths))
+
+
+def report(compiled: Compiled, form: str, *, out: bool = False) -> None:
+    """Print the diagnostics, on stderr, or on stdout where they are the command's result."""
+    print_diagnostics(compiled.diagnostics, compiled.sources, form, out=out)
+
+
+def print_diagnostics(
+    diagnostics: Sequence[Diagnostic], sources: dict[str, Source], form: str = "text", *, out: bool = False
+) -> None:
+    """Print diagnostics in a format; for people with their number behind."""
+    from jetpackc.diagnostics.render import FORMATS, summary
+
+    stream = sys.stdout if out else sys.stderr
+    click.echo(FORMATS[form](diagnostics, sources, color=colored(stream)), file=stream, nl=False)
+    if form == "text" and diagnostics:
+        say(summary(diagnostics))
+
+
+def compile_or_fail(files: Sequence[Path], form: str = "text") -> tuple[ir.Program, Compiled]:
+    """Compile and print what is to be said. Raises click.exceptions.Exit where there are errors."""
+    compiled = compile_files(find(files))
+    report(compiled, form)
+    if compiled.program is None:
+        raise click.exceptions.Exit(1)
+    return compiled.program, compiled

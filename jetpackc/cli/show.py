@@ -1,0 +1,111 @@
+"""`ps`, `history`: what reads tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jetpackc.cli.database import dsn_option, opened
+from jetpackc.cli.machines import machines, named
+from jetpackc.cli.output import dim, fault, strong
+from jetpackc.dev.board import Standing, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetpack_runtime import Hop, TaskView
+
+
+@click.command()
+@click.argument("only", nargs=-1, metavar="[MACHINE]...")
+@dsn_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def ps(only: tuple[str, ...], dsn: str | None, as_json: bool) -> int:
+    """Count the tasks of each machine by state, and name those that are stuck.
+
+    \b
+    jetpackc ps
+    jetpackc ps checkout --json
+    """
+    with opened(dsn) as connection:
+        known = machines(connection)
+        chosen = [named(known, name) for name in only] or list(known.values())
+        found = [standing(connection, *machine.table, machine.states, machine.failure) for machine in chosen]
+    if as_json:
+        click.echo(json.dumps([_data(one) for one in found], indent=2))
+        return 0
+    width = max((len(state) for one in found for state in one.counts), default=0)
+    for one in found:
+        click.echo("\n".join(_table(one, width)))
+    return 0
+
+
+def _data(one: Standing) -> dict[str, Any]:
+    return {"machine": one.machine, "states": one.counts, "stuck": one.stuck}
+
+
+def _table(one: Standing, width: int) -> list[str]:
+    lines = [strong(one.machine)]
+    for state, count in one.counts.items():
+        lines.append(f"  {state:<{width}}  {count:>8}{'  ' + fault('failure') if state in one.failure else ''}")
+    if not one.counts:
+        lines.append(dim("  no tasks"))
+    for task in one.stuck:
+        lines.append(f"  {fault('stuck')} {task['id']} in {task['state']}: {task['error']}")
+        lines.append(dim(f"    mend the cause, then: jetpackc retry {task['id']}"))
+    return lines
+
+
+@click.command()
+@click.argument("id", type=int)
+@dsn_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def history(id: int, dsn: str | None, as_json: bool) -> int:
+    """Tell what happened to the task ID, oldest first.
+
+    \b
+    jetpackc history 7
+    """
+    from jetpack_runtime import Client
+
+    with opened(dsn) as connection:
+        client = Client(connection)
+        task, hops = client.get(id), client.history(id)
+    if as_json:
+        click.echo(json.dumps([_hop_data(hop) for hop in hops], indent=2, default=str))
+    else:
+        click.echo("\n".join(_timeline(task, hops)))
+    return 0
+
+
+def _hop_data(hop: Hop) -> dict[str, Any]:
+    names = ("seq", "at", "event", "payload", "from_state", "to_state", "changed", "actor")
+    return {name: getattr(hop, name) for name in names}
+
+
+def _timeline(task: TaskView, hops: Sequence[Hop]) -> list[str]:
+    lines = [strong(f"{task.machine} {task.id}") + f" is in {task.state}"]
+    width = max((len(hop.event or "") for hop in hops), default=0)
+    for hop in hops:
+        moved = f"{hop.from_state or ''} -> {hop.to_state}" if hop.to_state else f"{hop.from_state}, ignored"
+        parts = [f"{hop.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], f"{hop.event or '':<{width}}", moved.strip()]
+        lines.append("  " + "  ".join(parts) + dim(_details(hop)))
+    if task.stuck:
+        lines.append(f"  {fault('stuck')}: {task.stuck.get('error')}; mend the cause, then: jetpackc retry {task.id}")
+    return lines
+
+
+def _details(hop: Hop) -> str:
+    found = ""
+    if hop.payload:
+        found += f"  {_short(hop.payload)}"
+    if hop.changed:
+        found += f"  set {_short(hop.changed)}"
+    return f"{found}  by {hop.actor}" if hop.actor else found
+
+
+def _short(members: Any) -> str:
+    text = json.dumps(members, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,52 @@
+"""Notices saves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from watchfiles import Change, watch
+
+TICK = 300
+"""Milliseconds between looks when nothing is saved."""
+
+_SUFFIXES = (".jet", ".py")
+_NOT_OURS = {"__pycache__", "node_modules"}
+
+
+def saves(folder: Path) -> Iterator[bool]:
+    """For ever: True when a source or a handler was saved, False after each tick in which none was.
+
+    Raises KeyboardInterrupt at Ctrl-C.
+    """
+    while True:
+        watched = _folders(folder)
+        for changes in watch(
+            *watched,
+            watch_filter=_is_source,
+            debounce=200,
+            rust_timeout=TICK,
+            yield_on_timeout=True,
+            recursive=False,  # or the database's own files would wake us all the time
+            ignore_permission_denied=True,
+        ):
+            yield bool(changes)
+            if changes and _folders(folder) != watched:
+                break
+
+
+def _is_source(change: Change, path: str) -> bool:  # noqa: ARG001
+    return path.endswith(_SUFFIXES) or os.path.isdir(path)  # a new folder may hold new sources
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders that hold what a person writes."""
+    found = []
+    for place, names, files in os.walk(folder):
+        if "pyvenv.cfg" in files:
+            names.clear()
+            continue
+        names[:] = [name for name in names if not name.startswith(".") and name not in _NOT_OURS]
+        found.append(Path(place))
+    return sorted(found)
