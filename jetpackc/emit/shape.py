@@ -19,9 +19,13 @@ SETTINGS = Sql(
 # that a disabled scan is given would call for JIT compilation, 7 ms for a statement of one.
 PINNED = Sql(
     "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
+    " set plan_cache_mode = force_generic_plan"
 )
 # The same where a batch is joined with what its caller says of it: by hash, as large as it may be.
-KEYED = Sql("set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off")
+KEYED = Sql(
+    "set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off"
+    " set plan_cache_mode = force_generic_plan"
+)
 # For functions that look at one task.
 SINGLE = Sql(f"{SETTINGS} set enable_seqscan = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
