@@ -26,10 +26,10 @@ def one_name_each(members: Iterable[Member]) -> list[Member]:
 
 
 def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list[Member]:
-    """The template's members in its order, each extended by the machine's own, then what the machine adds."""
+    """The machine's own vars and clauses, which come first, the template's states extended, then the states it adds."""
     states = {member.names[0].text: member for member in own if isinstance(member, ast.State)}
     bases = {member.names[0].text for member in base if isinstance(member, ast.State)}
-    merged: list[Member] = []
+    merged: list[Member] = [member for member in own if not isinstance(member, ast.State)]
     for member in base:
         if isinstance(member, ast.State) and member.names[0].text in states:
             merged.append(_state(states[member.names[0].text], member, report))
@@ -37,10 +37,11 @@ def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list
             merged.append(replace(member, inherited=True) if isinstance(member, ast.State) else member)
     first: set[str] = set()
     for member in own:
-        name = member.names[0].text if isinstance(member, ast.State) else None
-        if name is None or name not in bases or name in first:
-            merged.append(member)  # a state written twice stays twice: the checker says so
-        first.add(name or "")
+        if isinstance(member, ast.State):
+            name = member.names[0].text
+            if name not in bases or name in first:
+                merged.append(member)  # a state written twice stays twice: the checker says so
+            first.add(name)
     return merged
 
 
