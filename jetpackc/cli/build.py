@@ -91,6 +91,7 @@ def _seen_from(folder: Path, compiled: Compiled) -> Compiled:
 
 def _lock(folder: Path) -> Lock | None:
     """What the last build left. Raises Failure where it and the migrations cannot both be right."""
+    from jetpackc.diagnostics.rules.migration import UNREADABLE_LOCK
     from jetpackc.migrate.files import LOCK, MIGRATIONS, migration_files, read_lock
     from jetpackc.migrate.lock import LockError
 
@@ -98,7 +99,7 @@ def _lock(folder: Path) -> Lock | None:
         old = read_lock(folder)
     except LockError as error:
         message = f"cannot read `{folder / LOCK}`: {error}"
-        raise Failure(message, "take it back as it was with the last migration; see jetpackc explain J503") from None
+        raise Failure(message, "take it back as it was with the last migration", rule=UNREADABLE_LOCK) from None
     if bool(old) != bool(migration_files(folder / MIGRATIONS)):
         gone, there = ("migrations", "jet.lock") if old else ("jet.lock", "migrations")
         raise Failure(f"`{folder}` has {there} and no {gone}", f"take {gone} back, or remove {there} to begin anew")

@@ -54,11 +54,11 @@ def expand(files: tuple[Path, ...]) -> int:
     """
     from jetpackc.check.expansion import expand as expanded
     from jetpackc.check.report import Report
-    from jetpackc.syntax import parse, printed
+    from jetpackc.syntax import parse, print_file
 
     _, compiled = compile_or_fail(files)
     trees = [parse(read(path, Path()))[0] for path in compiled.paths]
-    click.echo("\n".join(printed(tree) for tree in expanded(trees, Report())), nl=False)
+    click.echo("\n".join(print_file(tree) for tree in expanded(trees, Report())), nl=False)
     return 0
 
 

@@ -8,6 +8,9 @@ from typing import IO, Any
 import click
 
 from jetpackc.cli.output import dim, fault
+from jetpackc.diagnostics.model import Rule
+from jetpackc.diagnostics.rules.migration import DATABASE_UNREACHABLE
+from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
 
 DATABASE = 4
 
@@ -15,14 +18,16 @@ DATABASE = 4
 class Failure(click.ClickException):
     """One message and a way out. Lower case, no full stop."""
 
-    def __init__(self, message: str, help: str = "", exit_code: int = 1) -> None:
+    def __init__(self, message: str, help: str = "", exit_code: int = 1, rule: Rule | None = None) -> None:
         super().__init__(message)
         self.help = help
         self.code = exit_code
+        self.rule = rule
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it on stderr."""
-        click.echo(f"{fault('error')}: {self.message}", file=file, err=True)
+        code = f"[{self.rule.code}]" if self.rule else ""
+        click.echo(f"{fault(f'error{code}')}: {self.message}", file=file, err=True)
         for line in self.help.splitlines():
             click.echo(f"  {dim('=')} help: {line}", file=file, err=True)
 
@@ -30,8 +35,8 @@ class Failure(click.ClickException):
 class Usage(Failure):
     """The command line is wrong."""
 
-    def __init__(self, message: str, help: str = "") -> None:
-        super().__init__(message, help, exit_code=2)
+    def __init__(self, message: str, help: str = "", rule: Rule | None = None) -> None:
+        super().__init__(message, help, exit_code=2, rule=rule)
 
 
 def explained(error: BaseException) -> Failure | None:
@@ -68,7 +73,7 @@ def _database(error: BaseException) -> Failure | None:
 def unreachable(error: BaseException) -> Failure:
     """A connection that could not be made, or broke."""
     help = "a connection string looks like postgresql://user@host:5432/name; is the server running?"
-    return Failure(f"the database cannot be used: {_first_line(error)}", help, DATABASE)
+    return Failure(f"the database cannot be used: {_first_line(error)}", help, DATABASE, DATABASE_UNREACHABLE)
 
 
 def _first_line(error: BaseException) -> str:
@@ -78,4 +83,8 @@ def _first_line(error: BaseException) -> str:
 
 def missing(path: Path) -> Usage:
     """A file that is named and not there."""
-    return Usage(f"there is no file `{path}`", "name a .jet file, or run `jetpackc new DIR` to begin a project")
+    return Usage(
+        f"there is no file `{path}`",
+        "name a .jet file, or run `jetpackc new DIR` to begin a project",
+        UNREADABLE_SOURCE,
+    )

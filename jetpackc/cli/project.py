@@ -13,6 +13,7 @@ import click
 
 from jetpackc.cli.errors import Failure, Usage, missing
 from jetpackc.cli.output import colored, say
+from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
 from jetpackc.source import Source
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def read(path: Path, base: Path) -> Source:
         raise Failure(
             f"`{shown}` is not UTF-8: byte {error.object[error.start]:#04x} at {error.start} means nothing in it",
             "save the file as UTF-8",
+            rule=UNREADABLE_SOURCE,
         ) from None
 
 
