@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lark import Token, Tree, UnexpectedInput
+from lark import Token, Tree, UnexpectedInput, UnexpectedToken
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
@@ -94,10 +94,9 @@ class _Reader:
         return tree if deep is None else self._nested(deep, start)
 
     def _problem(self, error: UnexpectedInput, start: int) -> _Problem:
-        offset = error.pos_in_stream
-        token = getattr(error, "token", None)
-        if offset is None or (isinstance(token, Token) and token.type == "$END"):
-            offset = len(self.text.rstrip())
+        at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        place: int | None = error.pos_in_stream
+        offset = len(self.text.rstrip()) if at_end or place is None else place
         first, last = self._block(offset, start)
         unclosed = self._unclosed(first, offset)
         return _Problem(unclosed or describe(error, self.source, offset), first, last)
