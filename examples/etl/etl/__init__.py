@@ -1,0 +1,1 @@
+"""Handlers of the import: what the machines in workflows.jet run."""
