@@ -15,11 +15,20 @@ from jetpackc.syntax import ast
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """What is called, and from where. `params` says of each param whether it may be left out."""
+    """What is called, and from where. `params` says of each param whether it may be left out.
+
+    `declared` is the place of its declaration, where a reader can look it up.
+    """
 
     name: str
     params: Mapping[str, bool]
     span: Span
+    declared: Span | None = None
+
+    @property
+    def declaration(self) -> list[Label]:
+        """The label that shows the declaration."""
+        return [Label(self.declared, "declared here")] if self.declared is not None else []
 
     @property
     def takes(self) -> str:
@@ -81,7 +90,14 @@ def _positional(
         return None
     if position is None:
         message = f"too many arguments for `{callee.name}`"
-        report.add(rules.EXTRA_ARGUMENT, message, argument.span, "nothing takes this", help=callee.takes)
+        report.add(
+            rules.EXTRA_ARGUMENT,
+            message,
+            argument.span,
+            "nothing takes this",
+            secondary=callee.declaration,
+            help=callee.takes,
+        )
     return position
 
 
@@ -90,5 +106,12 @@ def _is_missing_some(callee: Callee, given: Mapping[str, ast.Argument], report: 
     if missing:
         what = "argument" if len(missing) == 1 else "arguments"
         message = f"`{callee.name}` is missing the {what} {listed(missing, 'and')}"
-        report.add(rules.MISSING_ARGUMENT, message, callee.span, "not given here", help=callee.takes)
+        report.add(
+            rules.MISSING_ARGUMENT,
+            message,
+            callee.span,
+            "not given here",
+            secondary=callee.declaration,
+            help=callee.takes,
+        )
     return bool(missing)

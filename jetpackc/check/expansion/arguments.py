@@ -33,7 +33,8 @@ def bind(
 ) -> Mapping[str, Binding] | None:
     """Each param's argument or default; None, and findings, where they do not match."""
     params = {param.name.text: param.default is not None for param in definition.params}
-    matched = match(Callee(definition.name.text, params, span), arguments, report)
+    declared = None if definition.shipped else definition.name.span
+    matched = match(Callee(definition.name.text, params, span, declared), arguments, report)
     if not matched.complete:
         return None
     bound: dict[str, Binding] = {}
@@ -77,7 +78,7 @@ def _state(value: ast.Expr) -> ast.Name | None:
 
 
 def substitute(node: T, bound: Mapping[str, Binding]) -> T:
-    """The tree with every use of a param replaced."""
+    """The tree with every use of a param replaced. What is called is a function, whatever params are named alike."""
 
     def change(found: Any) -> Any:
         if isinstance(found, ast.Variable) and found.name in bound:
@@ -86,7 +87,7 @@ def substitute(node: T, bound: Mapping[str, Binding]) -> T:
             return _goto(found, found.target, bound)
         return found
 
-    return rewrite(node, change) if bound else node
+    return rewrite(node, change, but=[(ast.Call, "function")]) if bound else node
 
 
 def _value(binding: Binding) -> ast.Expr:

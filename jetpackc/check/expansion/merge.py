@@ -30,7 +30,7 @@ def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list
     states = {member.names[0].text: member for member in own if isinstance(member, ast.State)}
     bases = {member.names[0].text for member in base if isinstance(member, ast.State)}
     merged: list[Member] = [member for member in own if not isinstance(member, ast.State)]
-    for member in base:
+    for member in unshadowed(merged, base):
         if isinstance(member, ast.State) and member.names[0].text in states:
             merged.append(_state(states[member.names[0].text], member, report))
         else:
@@ -50,11 +50,16 @@ def _state(own: ast.State, base: ast.State, report: Report) -> ast.State:
     if own.kinds and set(own.kinds) != set(base.kinds):
         name = own.names[0]
         described = " ".join([*base.kinds, "state"]) if base.kinds else "plain state"
-        message = f"the template makes `{name.text}` a {described}, the machine a {' '.join(own.kinds)} state"
+        wanted = " ".join([*own.kinds, "state"])
+        message = f"the template makes `{name.text}` {_with_article(described)}, the machine {_with_article(wanted)}"
         label = Label(base.names[0].span, "from this template")
         help = "leave the word out to extend the state as it is, or give yours another name"
         report.add(rules.MERGE_CONFLICT, message, name.span, "cannot be both", secondary=[label], help=help)
     return replace(own, kinds=kinds, members=_members(own, base, report), doc=own.doc or base.doc)
+
+
+def _with_article(text: str) -> str:
+    return f"{'an' if text.startswith('initial') else 'a'} {text}"
 
 
 def _members(own: ast.State, base: ast.State, report: Report) -> tuple[ast.StateMember, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from jetpackc.check.expansion.arguments import Definition, bind
@@ -62,10 +63,13 @@ class _Step:
         around: list[ast.StateMember] = []
         inside: list[ast.StateMember] = []
         for member in self.step.members:
-            of_run = isinstance(member, ast.Run | ast.Timeout) or (
-                isinstance(member, ast.On) and all(event.text in _OF_RUN for event in member.events)
-            )
-            (inside if of_run else around).append(member)
+            if isinstance(member, ast.On):
+                outcomes = tuple(event for event in member.events if event.text in _OF_RUN)
+                others = tuple(event for event in member.events if event.text not in _OF_RUN)
+                inside += [replace(member, events=outcomes)] if outcomes else []
+                around += [replace(member, events=others)] if others else []
+            else:
+                (inside if isinstance(member, ast.Run | ast.Timeout) else around).append(member)
         return around, inside
 
     def _ready(self) -> ast.State:
@@ -112,9 +116,9 @@ class _Step:
     def _arguments(self) -> Mapping[str, ast.Expr] | None:
         """`max_attempts`, and `backoff` with its `cap`, which the range `a..b` gives."""
         step, caps, arguments = self.step, [], []
-        for argument in step.arguments:
-            ranged = argument.upper is not None and argument.name is not None and argument.name.text == "backoff"
-            if ranged and argument.upper is not None:
+        for index, argument in enumerate(step.arguments):
+            is_backoff = argument.name.text == "backoff" if argument.name is not None else index == 1
+            if is_backoff and argument.upper is not None:
                 caps.append(argument.upper)
                 argument = ast.Argument(argument.name, argument.value, None, argument.span)  # noqa: PLW2901
             arguments.append(argument)
