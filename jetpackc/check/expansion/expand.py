@@ -9,12 +9,13 @@ from importlib.resources import files as package_files
 from typing import TypeVar, cast
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
+from jetpackc.check.expansion.limits import TooMuchError, check_size
 from jetpackc.check.expansion.merge import Member, merge, one_name_each
 from jetpackc.check.expansion.operators import Operators
 from jetpackc.check.expansion.steps import without_steps
-from jetpackc.check.names import duplicate
+from jetpackc.check.names import duplicate, first_of_each
 from jetpackc.check.report import Report
-from jetpackc.diagnostics.rules import names
+from jetpackc.diagnostics.rules import expansion, names
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
 from jetpackc.syntax.rewrite import placed
@@ -90,8 +91,16 @@ class _Library:
         bound = bind(definition, machine.arguments, name.span, self.report)
         if bound is None:
             return None
-        members = placed(template.members, name.span) if definition.shipped else template.members
-        return self._plain(substitute(members, bound))
+        members = substitute(placed(template.members, name.span) if definition.shipped else template.members, bound)
+        try:
+            check_size(members)
+        except TooMuchError as error:
+            message = f"what becomes of template `{name.text}` {error}"
+            self.report.add(
+                expansion.ENDLESS_EXPANSION, message, name.span, "used here", help="give it smaller arguments"
+            )
+            return None
+        return self._plain(members)
 
 
 def _named(kind: type[Named], files: Sequence[ast.File], report: Report) -> dict[str, Named]:
@@ -100,6 +109,7 @@ def _named(kind: type[Named], files: Sequence[ast.File], report: Report) -> dict
         for item in file.items:
             if not isinstance(item, kind):
                 continue
+            first_of_each((param.name for param in item.params), "param", report)
             if item.name.text in found:
                 duplicate(item.name, kind.__name__.lower(), found[item.name.text].name.span, report)
             else:
