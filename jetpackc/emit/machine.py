@@ -178,6 +178,7 @@ def _step(shape: Shape) -> SqlObject:
         "step",
         step=name,
         claims=step.plain_claims(shape.machine),
+        ends=step.plain_ends(context),
         work=shape.works,
         settable=settable,
         dispatch=step.dispatch_lines(context),

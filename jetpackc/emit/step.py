@@ -10,6 +10,7 @@ from jetpackc.ir import chart
 from jetpackc.ir import model as ir
 
 LOCKED = "LOCKED_BY_WORKER"
+SUCCESS = "SUCCESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,18 @@ class PlainClaim:
     state: Sql
     target: Sql
     increments: bool
+    place: Sql
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEnd:
+    """A SUCCESS that only sets something and moves to where no work waits: how most runs end."""
+
+    state: Sql
+    target: Sql
+    ended: Sql
+    needs: list[Sql]
+    sets: list[Sql]
     place: Sql
 
 
@@ -37,6 +50,36 @@ def _plain_claim(machine: ir.Machine, state: ir.State) -> PlainClaim | None:
     if _entered(machine, last.target, state.name) or _left(machine, state.name, last.target):
         return None
     return PlainClaim(literal(state.name), literal(last.target), bool(effects), Sql(place(clause.span) or "a claim"))
+
+
+def plain_ends(context: Context) -> list[PlainEnd]:
+    """The ends of work whose step needs none of the general machinery."""
+    return [found for state in chart.running(context.machine) if (found := _plain_end(context, state)) is not None]
+
+
+def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
+    machine = context.machine
+    clause = next(iter(chart.clauses(machine, state.name, SUCCESS)), None)
+    if clause is None or not clause.body:
+        return None
+    *effects, last = clause.body
+    if clause.guard is not None or not isinstance(last, ir.Goto) or last.delay is not None or last.reenter:
+        return None
+    target = next(leaf for leaf in chart.leaves(machine) if leaf.name == last.target)
+    if target == state or target in chart.claimable(machine) or target in chart.running(machine):
+        return None
+    if not all(isinstance(effect, ir.Set) for effect in effects):
+        return None
+    if _entered(machine, target.name, state.name) or _left(machine, state.name, target.name):
+        return None
+    return PlainEnd(
+        literal(state.name),
+        literal(target.name),
+        Sql("false" if target.kind == "plain" else "true"),
+        [literal(one.name) for one in _required(machine, SUCCESS, state)],
+        [Sql(line) for line in block(tuple(effects), context)] if effects else [],
+        Sql(place(clause.span) or "a success"),
+    )
 
 
 def _increments_attempts(node: ir.Statement) -> bool:
@@ -100,8 +143,7 @@ def _events(leaf: ir.State, context: Context) -> list[str]:
 
 def _checked(leaf: ir.State, event: str, body: list[str], context: Context) -> list[str]:
     """A worker's outcome that lacks a field is not taken; one sent from outside was checked where it came in."""
-    fields = chart.fields(context.machine, event, leaf.name) if leaf.run is not None and event != "ERROR" else ()
-    required = [one for one in fields if not one.type.optional and one.default is None]
+    required = _required(context.machine, event, leaf)
     if not required:
         return body
     lines: list[str] = []
@@ -112,6 +154,12 @@ def _checked(leaf: ir.State, event: str, body: list[str], context: Context) -> l
         )
         lines += [f"  v_unfit := {told};", "  v_taken := false;"]
     return [*lines, "else", *indent(body), "end if;"]
+
+
+def _required(machine: ir.Machine, event: str, leaf: ir.State) -> list[ir.Field]:
+    """The fields that a worker's outcome must have."""
+    fields = chart.fields(machine, event, leaf.name) if leaf.run is not None and event != "ERROR" else ()
+    return [one for one in fields if not one.type.optional and one.default is None]
 
 
 def _clauses(clauses: tuple[ir.Clause, ...], context: Context) -> list[str]:
