@@ -95,10 +95,8 @@ class _Library:
         try:
             check_size(members)
         except TooMuchError as error:
-            message = f"what becomes of template `{name.text}` {error}"
-            self.report.add(
-                expansion.ENDLESS_EXPANSION, message, name.span, "used here", help="give it smaller arguments"
-            )
+            message, help = f"template `{name.text}` {error} here", "give it smaller arguments"
+            self.report.add(expansion.ENDLESS_EXPANSION, message, name.span, "used here", help=help)
             return None
         return self._plain(members)
 

@@ -1,4 +1,4 @@
-"""How much may come out of an expansion: operators that double at each level, or nest in each other, have no other end."""
+"""How much may come out of an expansion: operators that double at each level would have no other end."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Operators:
             found = _Call(self).statements((call,), levels, ())
             check_size(found, levels)
         except TooMuchError as error:
-            message = f"what becomes of operator `{call.operator.text}` {error}"
+            message = f"operator `{call.operator.text}` {error}"
             help = "use fewer operators in each other, or smaller ones"
             self.report.add(rules.ENDLESS_EXPANSION, message, call.span, "called here", help=help)
             return ()

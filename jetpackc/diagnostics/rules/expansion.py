@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from jetpackc.diagnostics.model import Rule, Severity
 
-ENDLESS_EXPANSION = Rule("J401", "endless-expansion", Severity.ERROR, "an operator that contains itself, or becomes too much")
+ENDLESS_EXPANSION = Rule(
+    "J401", "endless-expansion", Severity.ERROR, "an operator that contains itself, or expands to too much"
+)
 STATE_ARGUMENT = Rule(
     "J402", "state-argument", Severity.ERROR, "a state where a value is expected, or a value where a state is"
 )
