@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from told import Cli, Told
 
 from jetpackc.check import compile_sources
+from jetpackc.cli.run import run
 from jetpackc.diagnostics.render import FORMATS
 from jetpackc.emit import emit
 from jetpackc.postgres import Server, find_binaries
@@ -115,3 +118,24 @@ def database(fresh: Callable[[str], str]) -> str:
 def shop(fresh: Callable[[str], str]) -> str:
     """The DSN of a database with the machines that the tests of the runtime work on."""
     return fresh((Path(__file__).parent / "shop.jet").read_text())
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Runs a command in a folder of its own, where no DATABASE_URL is set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    modules = set(sys.modules)
+
+    def call(*arguments: str) -> Told:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Told(code, out, err)
+
+    yield call
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] == "handlers":  # of this test's project
+            del sys.modules[name]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from told import Cli
 
 from jetpackc.cli.app import COMMANDS
-from jetpackc.cli.run import run
 
 GOOD = """module shop
 machine order(number: bigint) is task {
@@ -20,32 +19,6 @@ machine order(number: bigint) is task {
 """
 BAD = GOOD.replace("task", "tsak")
 WARNED = GOOD.replace("is task {", "is task {\n  var unused: int = 0")
-
-Cli = Callable[..., "Told"]
-
-
-class Told:
-    """What a command said."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command in a folder of its own, without a database by the way."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def call(*arguments: str) -> Told:
-        capsys.readouterr()
-        code = run(arguments)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Told(code, out, err)
-
-    return call
 
 
 @pytest.fixture

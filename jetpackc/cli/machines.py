@@ -128,10 +128,7 @@ def _value(field: Field, text: str, machine: Machine) -> Any:
     try:
         return _READ[field.type](text)
     except (ValueError, InvalidOperation):
-        article = "an" if field.type[0] in "aeiou" else "a"
-        raise Usage(
-            f"field `{field.name}`: `{text}` is not {article} {field.type}", _SHAPES.get(field.type, "")
-        ) from None
+        raise Usage(f"field `{field.name}`: `{text}` is no {field.type}", _SHAPES.get(field.type, "")) from None
 
 
 def _enum_value(field: Field, text: str, choices: Sequence[str]) -> str:
