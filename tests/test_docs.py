@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from jetpackc.check import compile_sources
@@ -46,3 +48,22 @@ def test_the_language_page_and_the_readme_show_programs() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_sql_of_the_database_page_runs_as_it_stands(fresh: Callable[[str], str]) -> None:
+    page = ROOT / "docs" / "database.md"
+    (machine,) = blocks(page, "jet")
+    calls, grants = blocks(page, "sql")
+    with psycopg.connect(fresh(machine), autocommit=True) as connection:
+        answers = [connection.execute(one.encode()).fetchall() for one in re.split(r";.*\n", calls) if one]
+        assert answers[:4] == [[(1,)], [(1,)], [(3,)], [(2,)]]
+        assert answers[4:7] == [
+            [(True, "charging.ready", None)],
+            [(False, "charging.ready", "state charging.ready does not take PAID")],
+            [(True, "cancelled", None)],
+        ]
+        assert connection.execute("select count(*) from shop.checkout_history where id = 1").fetchone() == (3,)
+        with connection.transaction(force_rollback=True):
+            connection.execute(grants.encode())
+            connection.execute("set role shop_app")
+            connection.execute(calls.replace("4711", "1").replace("4712", "2").encode())
