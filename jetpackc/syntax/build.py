@@ -18,6 +18,9 @@ _BETWEEN = re.compile(r'(?P<string>"(?:\\.|[^"\\\n])*")|(?:\s|//[^\n]*)+')
 
 Node = Any  # a Tree, a Token or None: what lark has for a child
 
+BYTE_ORDER_MARK = "\ufeff"
+"""How some editors say at the start of a file that it is UTF-8."""
+
 MAX_DIGITS = 1000
 """How long a number may be: what `numeric` can store ends at no round figure, and nobody writes this much by hand."""
 
@@ -73,10 +76,10 @@ class Builder:
     def _doc(self, span: Span) -> str:
         """The `///` lines right above what is the first on its line."""
         found: list[str] = []
-        if self.source.line(span.line)[: span.column - 1].strip():
+        if self.source.line(span.line)[: span.column - 1].removeprefix(BYTE_ORDER_MARK).strip():
             return ""
         for number in range(span.line - 1, 0, -1):
-            line = self.source.line(number).strip()
+            line = self.source.line(number).removeprefix(BYTE_ORDER_MARK).strip()
             if not line.startswith("///") or line.startswith("////"):
                 break
             found.append(line[3:].removeprefix(" "))

@@ -81,9 +81,10 @@ def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
 
 def _no_arrow(word: str, span: Span) -> Diagnostic:
     """A name where a block may stand can only be an operator's, and this one is not called: more likely a target."""
-    mended = "->" if CONFUSED.get(word) == "->" else f"-> {word}"
+    known = CONFUSED.get(word)
+    mended = known if known in ("->", "when") else f"-> {word}"
     fix = Fix(f"write `{mended}`", span, mended)
-    help = "`->` leads to a state; an operator is called with `(`"
+    help = "" if mended == "when" else "`->` leads to a state; an operator is called with `(`"
     return Diagnostic(
         rules.SYNTAX_ERROR, f"unexpected `{word}`", span, f"did you mean `{mended}`?", help=help, fixes=(fix,)
     )

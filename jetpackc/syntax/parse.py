@@ -14,7 +14,7 @@ from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.brackets import innermost_open, too_deep
-from jetpackc.syntax.build import Builder
+from jetpackc.syntax.build import BYTE_ORDER_MARK, Builder
 from jetpackc.syntax.errors import describe
 from jetpackc.syntax.grammar import parser
 
@@ -63,8 +63,8 @@ class _Reader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        # A byte order mark is how some editors say that a file is UTF-8.
-        self.text = " " + source.text[1:] if source.text.startswith("\ufeff") else source.text
+        text = source.text
+        self.text = " " + text[1:] if text.startswith(BYTE_ORDER_MARK) else text
         self.starts: Sequence[int] = [found.start() for found in _TOP_LEVEL.finditer(self.text)]
 
     def parts(self) -> tuple[list[Tree[Token]], list[Diagnostic]]:
