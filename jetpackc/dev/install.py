@@ -66,7 +66,7 @@ def _installed(connection: psycopg.Connection) -> Lock | None:
     if _exists(connection, "jet.dev"):
         row = connection.execute("select lock from jet.dev").fetchone()
         return loads(row[0]) if row else None
-    if _exists(connection, "jet.migration") and connection.execute("select from jet.migration limit 1").fetchone():
+    if _exists(connection, "jet.migration") and connection.execute("select 1 from jet.migration limit 1").fetchone():
         raise NotOursError
     return None
 
