@@ -361,6 +361,7 @@ def test_reenter_names_the_leaf_that_it_enters() -> None:
         (m(f"initial state s {{ on GO -> done on ERROR -> done }} {DONE}"), []),
         (m(f"initial state s {{ on GO {{ raise ABANDONED }} on ABANDONED -> done }} {DONE}"), []),
         (m(f"initial state s {{ on GO {{ raise ABANDONED }} on X -> done }} {DONE}"), ["J314"]),
+        (m(f"initial state s {{ on GO, ABANDONED {{ raise ABANDONED }} on X -> done }} {DONE}"), ["J313"]),
         (
             m(f"initial state s {{ on GO {{ raise ABANDONED }} on ABANDONED when attempts > 1 -> done }} {DONE}"),
             ["J314"],

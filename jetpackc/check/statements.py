@@ -26,19 +26,20 @@ BROKEN = ir.Literal(None, types.NULL)
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a block stands. `entries` maps each state to the leaf that `->` to it enters (None: it has none),
-    `owner` is the state of the clause (None: the machine), `arrow` the clause's own `->`."""
+    `owner` is the state of the clause (None: the machine), `events` are those it answers, `arrow` is its own `->`."""
 
     entries: Mapping[str, str | None]
     claimable: frozenset[str]
     owner: str | None
     in_exit: bool = False
     arrow: Span | None = None
+    events: tuple[str, ...] = ()
 
 
 def clause(node: ast.Clause, events: Sequence[str], scope: Scope, place: Place) -> ir.Clause:
     """A clause; its own arrow becomes the last statement of its body."""
     condition = None if node.guard is None else guard(node.guard, scope) or BROKEN
-    inner = scope.knowing(where_true(condition))
+    inner, place = scope.knowing(where_true(condition)), replace(place, events=tuple(events))
     if node.target is None:
         return ir.Clause(tuple(events), condition, block(node.body, inner, place), node.span)
     statements = block(node.body, inner, replace(place, arrow=node.target.span))
@@ -177,6 +178,10 @@ def _raise(node: ast.Raise, scope: Scope, place: Place) -> tuple[ir.Statement, .
         message = f"`{node.event.text}` cannot be raised"
         help = "a machine raises `ABANDONED` alone, to say that its attempts are used up"
         scope.report.add(flow_rules.LIFECYCLE_EVENT, message, node.event.span, "not by a machine", help=help)
+        return ()
+    if "ABANDONED" in place.events:
+        message, label = "`ABANDONED` cannot be raised in answer to itself", "this would go on for ever"
+        scope.report.add(flow_rules.LIFECYCLE_EVENT, message, node.event.span, label, help="go to a state, or `fail`")
         return ()
     return (ir.Raise("ABANDONED", node.span),) if _may_leave(node.span, "`raise`", scope, place) else ()
 
