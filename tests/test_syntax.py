@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark import Token
 from lark.lexer import ContextualLexer
+from trees import nodes
 
 from jetpackc.diagnostics.model import Diagnostic
-from jetpackc.source import Source, Span
+from jetpackc.source import Source
 from jetpackc.syntax import ast, parse, print_file, without_spans
 from jetpackc.syntax.errors import RESERVED
 from jetpackc.syntax.grammar import parser
@@ -39,17 +40,6 @@ def _line(text: str, each: Diagnostic) -> str:
     assert each.span is not None
     under = text[each.span.start : each.span.end]
     return f"{each.rule.code} {each.span.line} {under!r} {each.message} | {each.label} | {each.help}"
-
-
-def nodes(tree: Any) -> Iterator[Any]:
-    """The tree's nodes, each before what is in it."""
-    if isinstance(tree, tuple):
-        for item in tree:
-            yield from nodes(item)
-    elif is_dataclass(tree) and not isinstance(tree, Span):
-        yield tree
-        for field in fields(tree):
-            yield from nodes(getattr(tree, field.name))
 
 
 def only(kind: type[Any], text: str) -> Any:

@@ -1,13 +1,29 @@
-"""Syntax trees at random, of every kind that a text can give, without places."""
+"""Syntax trees: what is in one, and ones at random, of every kind that a text can give, without places."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
+from jetpackc.source import Span
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import NOWHERE
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """The tree's nodes, each before what is in it."""
+    if isinstance(tree, tuple):
+        for item in tree:
+            yield from nodes(item)
+    elif is_dataclass(tree) and not isinstance(tree, Span):
+        yield tree
+        for field in fields_of(tree):
+            yield from nodes(getattr(tree, field.name))
+
 
 WORDS = (
     *("cart", "a", "x1", "order_id", "statefoo", "online", "isolated", "nullable", "format", "self", "children"),

@@ -12,7 +12,7 @@ from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import expansion as rules
 from jetpackc.source import Span
 from jetpackc.syntax import ast
-from jetpackc.syntax.rewrite import T, rewrite
+from jetpackc.syntax.rewrite import T, placed, rewrite
 
 Binding = ast.Ascribed | ast.Name
 """What stands in for a param: a value of its type, or a state."""
@@ -38,11 +38,10 @@ def bind(
     if not matched.complete:
         return None
     bound: dict[str, Binding] = {}
-    for param in definition.params:
+    for param in placed(definition.params, span) if definition.shipped else definition.params:
         value = matched.given.get(param.name.text)
         if value is None and param.default is not None:
             value = substitute(param.default, bound)
-            value = replace(value, span=span) if definition.shipped else value
         if value is not None and not _bind(definition, param, value, bound, report):
             return None
     return bound
