@@ -413,3 +413,13 @@ def test_tables_that_are_broken_are_built_anew(fresh_tables: Path) -> None:
 def test_a_place_that_takes_no_tables_costs_only_time(fresh_tables: Path) -> None:
     fresh_tables.parent.write_text("a file where the folder would be", encoding="utf-8")
     assert parsed("module m").items
+
+
+def test_a_user_without_a_home_parses_all_the_same(fresh_tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert parsed("module m").items
+    assert not fresh_tables.exists()

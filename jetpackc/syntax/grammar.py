@@ -7,11 +7,11 @@ import io
 import os
 import tempfile
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 from lark import Lark
+from lark import __version__ as lark_version
 
 
 @cache
@@ -19,18 +19,27 @@ def parser() -> Lark:
     """The parser, from the user's cache directory where it stands there, else built and put there if possible."""
     text = files("jetpackc.grammar").joinpath("jet.lark").read_text(encoding="utf-8")
     kept = _cache_file(text)
+    if kept is None:
+        return _build(text)
     try:
         return Lark.load(io.BytesIO(kept.read_bytes()))
     except Exception:  # missing, cut off, written by another user's lark: whatever it is, build anew
-        built = Lark(text, parser="lalr", lexer="contextual", propagate_positions=True)
+        built = _build(text)
         _keep(built, kept)
         return built
 
 
-def _cache_file(text: str) -> Path:
-    """A file of this user's own: a pickle from a shared folder could be anybody's."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = hashlib.sha256(f"{version('lark')} {text}".encode()).hexdigest()[:16]
+def _build(text: str) -> Lark:
+    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True)
+
+
+def _cache_file(text: str) -> Path | None:
+    """A file of this user's own: a pickle from a shared folder could be anybody's. None for a user without a home."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    digest = hashlib.sha256(f"{lark_version} {text}".encode()).hexdigest()[:16]
     return base / "jetpackc" / f"grammar-{digest}.bin"
 
 
