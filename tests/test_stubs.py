@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +202,13 @@ def test_names_that_python_reserves_or_the_module_uses_are_typed_all_the_same(
 def test_the_module_can_be_imported(text: str, tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text(stubs(program(text)))
     subprocess.run([sys.executable, "-W", "error", "made.py"], cwd=tmp_path, check=True)
+
+
+def test_the_handlers_of_an_example_fit_their_machines(tmp_path: Path, mypy: Callable[[Path], str]) -> None:
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples" / "checkout", folder, ignore=shutil.ignore_patterns(".jetpack"))
+    (folder / "shop_types.py").write_text(stubs(program((folder / "workflows.jet").read_text())))
+    assert mypy(folder) == ""
 
 
 def test_docs_are_kept_and_no_text_breaks_the_module() -> None:
