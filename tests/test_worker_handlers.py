@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -164,6 +165,18 @@ def test_set_refuses_what_the_machine_does_not_have_or_cannot_hold(shop: str) ->
         "`seen` takes an int and has no value",
     ]
     assert raised[0].hint == "did you mean `seen`?"
+
+
+def test_set_takes_vars_of_any_name(fresh: Callable[[str], str]) -> None:
+    dsn = fresh('module app machine job is task { var self: int = 0  var class: text?  state running { run "a:b" } }')
+
+    async def handler(task: Task) -> None:
+        task.set(self=5, **{"class": "first"})
+
+    with Client(dsn) as client:
+        id = client.create("app.job")
+        work(dsn, handlers={"app.job": handler})
+        assert client.get(id).vars == {"self": 5, "class": "first"}
 
 
 def test_a_handler_may_end_with_another_event(shop: str) -> None:

@@ -60,7 +60,7 @@ class BaseTask:
         """The event that led here, where the database tells."""
         return self._read().event
 
-    def set(self, **vars: Any) -> None:
+    def set(self, /, **vars: Any) -> None:
         """Change vars of the task, applied with the outcome of this handler; an ERROR drops them.
 
         Raises BadValue for a var that the machine does not have or a value that does not fit it.

@@ -10,7 +10,7 @@ class ProviderDown(Exception):  # noqa: N818 - what happened
 
 
 async def charge(task: Task) -> Any:
-    """Charge the order. The provider's first answer for every third order is a time-out; a card over 1000 is declined."""
+    """Charge the order. For every third one the provider does not answer at first; a card over 1000 is declined."""
     order, amount = task.params["order_id"], task.vars["charged"]
     if order % 3 == 0 and task.attempt == 1:
         raise ProviderDown("the payment provider did not answer")
