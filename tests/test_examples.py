@@ -9,13 +9,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import psycopg
 import pytest
-from conftest import Databases
 from jetpack_runtime import AsyncClient, Client, Event, Task, Worker
 from shop import events, execute, in_state, running, until, within
 
@@ -247,8 +246,8 @@ def test_handlers_are_bound_as_a_function_and_as_a_module_path_and_wait_for_the_
     assert sum(line.endswith("the next one") for line in lines) == 2
 
 
-def dev(example: str, dsn: str) -> str:
-    """`jetpackc dev` on a database, until nothing is left to do; what it prints. It ends with 0."""
+def dev(example: str, dsn: str) -> None:
+    """`jetpackc dev` on a database, until nothing is left to do. It ends with 0."""
     ended = subprocess.run(
         [sys.executable, "-m", "jetpackc", "dev", str(EXAMPLES / example), "--until-idle"],
         env=os.environ | {"DATABASE_URL": dsn},
@@ -258,7 +257,6 @@ def dev(example: str, dsn: str) -> str:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
 
 
 def delivered(file: str) -> int:
@@ -266,41 +264,42 @@ def delivered(file: str) -> int:
     return len((EXAMPLES / "etl/data" / file).read_text().splitlines()) - 1
 
 
-@pytest.fixture(scope="module")
-def loaded(databases: Databases) -> Iterator[str]:
-    """The DSN of a database in which the import of CSV files has ended."""
-    dsn = databases.new()
-    dev("etl", dsn)
-    yield dsn
-    databases.drop(dsn)
-
-
-def test_etl_loads_each_file_once_although_one_was_broken_at_first(loaded: str) -> None:
-    with psycopg.connect(loaded) as connection, Client(loaded) as client:
+def test_etl_loads_each_file_once_although_one_was_broken_at_first(database: str) -> None:
+    dev("etl", database)
+    with psycopg.connect(database, autocommit=True) as connection:
         rows = dict(connection.execute("select file, count(*) from sale group by file").fetchall())
         assert rows == {path.name: delivered(path.name) for path in (EXAMPLES / "etl/data").glob("sales-*.csv")}
         (customers, products) = (connection.execute(f"select from {name}").rowcount for name in ("customer", "product"))
         assert (customers, products) == (delivered("customers.csv"), delivered("products.csv"))
         wrong = "select from sale join product on code = product where product.price <> sale.price"
         assert connection.execute(wrong).rowcount == 0
-        tasks = connection.execute("select file, id, attempts, rows, repaired from etl.sales order by file").fetchall()
-        (east, north, south) = tasks
-        assert (east[2:], north[2:]) == ((1, rows[east[0]], 0), (1, rows[north[0]], 0))
-        assert south[2:] == (2, rows[south[0]], 18)
-        (error,) = [hop.payload for hop in client.history(south[1]) if hop.event == "ERROR"]
-        assert error is not None
-        assert error["type"] == "BrokenFile"
-        assert error["message"] == "sales-south.csv, line 14: the price `9,25` is no number"
+        repairs_the_broken_file(connection, rows)
+        takes_a_second_delivery_in_place_of_the_first(connection, database)
 
 
-def test_etl_takes_a_second_delivery_in_place_of_the_first(loaded: str) -> None:
-    with psycopg.connect(loaded, autocommit=True) as connection, Client(loaded) as client:
-        query = "select * from sale order by file, line"
-        before = connection.execute(query).fetchall()
-        connection.execute("update sale set quantity = 99 where line = 3")
-        client.create("etl.night", {"day": date(2026, 3, 2)})
-        dev("etl", loaded)
-        assert connection.execute(query).fetchall() == before
+def repairs_the_broken_file(connection: psycopg.Connection, rows: dict[str, int]) -> None:
+    """One run for each file, two for the one with prices that are no numbers, whose history says so."""
+    query = "select file, attempts, rows, repaired from etl.sales order by file"
+    east, north, south = sorted(rows)
+    assert connection.execute(query).fetchall() == [
+        (east, 1, rows[east], 0),
+        (north, 1, rows[north], 0),
+        (south, 2, rows[south], 18),
+    ]
+    errors = "select payload ->> 'type', payload ->> 'message' from etl.sales_history where event = 'ERROR'"
+    assert connection.execute(errors).fetchall() == [
+        ("BrokenFile", "sales-south.csv, line 14: the price `9,25` is no number")
+    ]
+
+
+def takes_a_second_delivery_in_place_of_the_first(connection: psycopg.Connection, dsn: str) -> None:
+    """The same night once more: no row twice, and the delivered ones are back."""
+    query = "select * from sale order by file, line"
+    before = connection.execute(query).fetchall()
+    connection.execute("update sale set quantity = 99 where line = 3")
+    connection.execute("select etl.night_create(day => '2026-03-02')")
+    dev("etl", dsn)
+    assert connection.execute(query).fetchall() == before
 
 
 def test_checkout_charges_ships_and_mails_what_was_paid(database: str) -> None:
