@@ -135,20 +135,20 @@ def test_nothing_is_written_beside_the_jetpack_folder(project: Path) -> None:
     assert {path.name for path in project.iterdir()} == before | {".jetpack"}
 
 
-def test_a_task_in_a_failure_state_is_listed_and_exits_1(project: Path) -> None:
+def test_a_task_in_a_failure_state_is_listed_and_exits_1(project: Path, database: str) -> None:
     (project / "handlers" / "work.py").write_text("async def go(task): raise ValueError('no')\n")
-    code, text = until_idle(project)
+    code, text = until_idle(project, DATABASE_URL=database)
     assert code == 1
     assert "failed: app.job 1 is in abandoned; see jetpackc history 1" in text
     assert "abandoned 2 (failure)" in text
 
 
-def test_a_stuck_task_is_listed_and_exits_1(project: Path) -> None:
+def test_a_stuck_task_is_listed_and_exits_1(project: Path, database: str) -> None:
     source = "module app\nmachine job(n: int) {\n  initial state ready { on LOCKED_BY_WORKER -> running }\n"
     source += '  state running { run "handlers.work:go"  on SUCCESS -> done  on ERROR -> done }\n'
     source += '  final state done { enter { fail "never" } }\n}\n'
     (project / "workflows.jet").write_text(source)
-    code, text = until_idle(project)
+    code, text = until_idle(project, DATABASE_URL=database)
     assert code == 1
     assert "stuck: app.job 1 in running: never" in text
 
@@ -162,9 +162,11 @@ def test_a_stuck_task_is_listed_and_exits_1(project: Path) -> None:
         ("dev.sql", "select nonsense", "nonsense"),
     ],
 )
-def test_a_project_that_cannot_run_says_why_and_exits_1(project: Path, file: str, text: str, says: str) -> None:
+def test_a_project_that_cannot_run_says_why_and_exits_1(
+    project: Path, database: str, file: str, text: str, says: str
+) -> None:
     (project / file).write_text(text)
-    code, told = until_idle(project)
+    code, told = until_idle(project, DATABASE_URL=database)
     assert code == 1
     assert says in told
 
@@ -175,12 +177,12 @@ def test_a_file_may_be_named_in_place_of_its_folder(project: Path) -> None:
     assert (project / ".jetpack").is_dir()
 
 
-def test_a_program_without_work_is_idle_at_once(project: Path) -> None:
+def test_a_program_without_work_is_idle_at_once(project: Path, database: str) -> None:
     (project / "workflows.jet").write_text(
         "module app\nmachine job(n: int) { initial state a { on GO -> b } final state b }\n"
     )
     (project / "dev.sql").write_text("select app.job_create(n => 1);")
-    code, text = until_idle(project)
+    code, text = until_idle(project, DATABASE_URL=database)
     assert code == 0
     assert text.endswith("  app.job  a 1\n")
 
@@ -202,15 +204,17 @@ def test_a_save_is_taken_up_and_keeps_the_data(project: Path, running: Callable[
     assert dev.stop() == 0
 
 
-def test_a_mistake_is_shown_and_the_old_version_goes_on(project: Path, running: Callable[..., Dev]) -> None:
-    dev = running(project)
+def test_a_mistake_is_shown_and_the_old_version_goes_on(
+    project: Path, running: Callable[..., Dev], database: str
+) -> None:
+    dev = running(project, DATABASE_URL=database)
     dev.wait_for("done 2")
     (project / "workflows.jet").write_text(SOURCE.replace("task(", "tsak("))
     dev.wait_for("did you mean `task`?")
     (project / "workflows.jet").write_text(SOURCE.replace("job", "work"))
     dev.wait_for("machine `job` of module `app` was removed or renamed")
     dev.wait_for("to begin anew")
-    with project_database(project) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("select app.job_create(n => 3)")
         dev.wait_for("went 3")
     (project / "workflows.jet").write_text(SOURCE + "// mended\n")
@@ -277,10 +281,12 @@ def test_an_unreachable_database_exits_4(project: Path, postgres: Server) -> Non
 # ---------------------------------------------------------------- on a terminal
 
 
-def test_on_a_terminal_the_board_is_redrawn_in_place(project: Path) -> None:
+def test_on_a_terminal_the_board_is_redrawn_in_place(project: Path, database: str) -> None:
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "jetpackc", "dev", project, "--until-idle"]
-    process = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment(TERM="xterm"))
+    process = subprocess.Popen(
+        command, stdout=terminal, stderr=terminal, env=environment(TERM="xterm", DATABASE_URL=database)
+    )
     os.close(terminal)
     text = b""
     while True:

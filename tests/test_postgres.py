@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,38 +25,51 @@ def reachable() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_project_database_lives_as_long_as_its_context_and_keeps_its_data(tmp_path: Path) -> None:
-    assert not has_database(tmp_path)
-    with project_database(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+def test_a_project_database_lives_as_long_as_its_context_and_keeps_its_data(reachable: Path) -> None:
+    assert not has_database(reachable)
+    with project_database(reachable) as dsn, psycopg.connect(dsn) as connection:
         connection.execute("create table kept (n int)")
-    assert has_database(tmp_path)
+    assert has_database(reachable)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(dsn)
-    with project_database(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+    with project_database(reachable) as dsn, psycopg.connect(dsn) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
 
 
-def test_a_second_user_of_the_project_shares_the_running_server(tmp_path: Path) -> None:
-    with project_database(tmp_path) as first:
-        with project_database(tmp_path) as second:
+def test_a_project_behind_a_closed_door_has_a_database_too_and_loses_it_with_its_jetpack_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with project_database(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+        connection.execute("create table kept (n int)")
+    assert has_database(tmp_path)
+    shutil.rmtree(tmp_path / ".jetpack")
+    assert not has_database(tmp_path)
+    with project_database(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+        assert connection.execute("select to_regclass('kept')").fetchone() == (None,)
+        [(data,)] = connection.execute("show data_directory").fetchall()
+    shutil.rmtree(data)
+
+
+def test_a_second_user_of_the_project_shares_the_running_server(reachable: Path) -> None:
+    with project_database(reachable) as first:
+        with project_database(reachable) as second:
             assert first == second
         psycopg.connect(first).close()
 
 
-def test_there_is_no_tcp_and_the_socket_is_private(tmp_path: Path) -> None:
-    with project_database(tmp_path) as dsn, psycopg.connect(dsn) as connection:
+def test_there_is_no_tcp_and_the_socket_is_private(reachable: Path) -> None:
+    with project_database(reachable) as dsn, psycopg.connect(dsn) as connection:
         assert connection.execute("show listen_addresses").fetchone() == ("",)
         folder = Path(psycopg.conninfo.conninfo_to_dict(dsn)["host"])
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_server_stops_when_its_owner_is_killed(tmp_path: Path) -> None:
+def test_the_server_stops_when_its_owner_is_killed(reachable: Path) -> None:
     script = (
         "import sys, pathlib; from jetpackc.postgres import project_database\n"
         "with project_database(pathlib.Path(sys.argv[1])) as dsn: print(dsn, flush=True); sys.stdin.read()"
     )
     owner = subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, reachable], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout is not None
     dsn = owner.stdout.readline().strip()
@@ -67,13 +81,13 @@ def test_the_server_stops_when_its_owner_is_killed(tmp_path: Path) -> None:
             connection.execute("select pg_sleep(60)")
 
 
-def test_the_database_comes_back_at_once_after_its_owner_was_killed(tmp_path: Path) -> None:
+def test_the_database_comes_back_at_once_after_its_owner_was_killed(reachable: Path) -> None:
     script = (
         "import os, sys, pathlib; from jetpackc.postgres import project_database\n"
         "with project_database(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
-    with project_database(tmp_path) as dsn:
+    subprocess.run([sys.executable, "-c", script, reachable], check=False)
+    with project_database(reachable) as dsn:
         psycopg.connect(dsn).close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ def project_database(project: Path) -> Iterator[str]:
     server = Server(_data(folder), find_binaries(), _SETTINGS)
     with _locked(folder / "lock"):
         if not server.answers():
+            _forget_former(folder, server.data)
             server.start()
         _ensure_database(server)
     try:
@@ -44,7 +46,7 @@ def project_database(project: Path) -> Iterator[str]:
 def has_database(project: Path) -> bool:
     """Whether the project has had a database of its own."""
     folder = project / FOLDER
-    return folder.is_dir() and _data(folder).exists()
+    return folder.is_dir() and (folder / "postgres").exists()
 
 
 def _data(folder: Path) -> Path:
@@ -54,6 +56,17 @@ def _data(folder: Path) -> Path:
         return inside
     base = Path("/var/lib") if os.access("/var/lib", os.W_OK) else Path(tempfile.gettempdir())
     return base / "jetpackc" / short_name(folder)
+
+
+def _forget_former(folder: Path, data: Path) -> None:
+    """Data outside the project has a file inside that points to it. Without that, it is of a `.jetpack` that was
+    removed, and goes as well."""
+    pointer = folder / "postgres"
+    if data == pointer or pointer.exists():
+        return
+    if data.exists():
+        shutil.rmtree(data)
+    pointer.write_text(f"{data}\n")
 
 
 def _ensure_database(server: Server) -> None:
