@@ -15,19 +15,19 @@ from jetpackc.ir import model as ir
 SETTINGS = Sql(
     "set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
 )
-# A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key. The cost
-# that a disabled scan is given would call for JIT compilation, 7 ms for a statement of one.
+# A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key. Where a
+# disabled scan is the only one, its cost would call for JIT compilation, up to 300 ms for a statement of one.
 PINNED = Sql(
     "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
-    " set plan_cache_mode = force_generic_plan"
+    " set plan_cache_mode = force_generic_plan set jit = off"
 )
 # The same where a batch is joined with what its caller says of it: by hash, as large as it may be.
 KEYED = Sql(
     "set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off"
-    " set plan_cache_mode = force_generic_plan"
+    " set plan_cache_mode = force_generic_plan set jit = off"
 )
 # For functions that look at one task.
-SINGLE = Sql(f"{SETTINGS} set enable_seqscan = off")
+SINGLE = Sql(f"{SETTINGS} set enable_seqscan = off set jit = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
 FAMILY = ("_parent", "_root", "_depth")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,32 +211,49 @@ def test_a_steady_queue_does_not_walk_what_it_has_done(db: Db) -> None:
     assert sum(read[-20:]) < 2 * sum(read[5:25])
 
 
-def test_no_statement_is_compiled_before_it_runs(db: Db) -> None:
-    """A plan whose cost is inflated by switched off nodes would be handed to the JIT compiler: 100 ms a statement."""
-    compiled: list[str] = []
+class Watched(Db):
+    """A session that tells which of its statements were handed to the JIT compiler."""
 
-    def listen(notice: Any) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.compiled: list[str] = []
+        self.connection.add_notice_handler(self._listen)
+        self.run("load 'auto_explain'")
+        for setting in ("log_min_duration = 0", "log_nested_statements = on", "log_analyze = on"):
+            self.run(f"set auto_explain.{setting}")
+        self.run("set client_min_messages = log")
+
+    def _listen(self, notice: Any) -> None:
         if "JIT:" in (text := notice.message_primary or ""):
-            compiled.append(text)
+            self.compiled.append(text)
 
-    db.connection.add_notice_handler(listen)
-    db.run("load 'auto_explain'")
-    for setting in ("log_min_duration = 0", "log_nested_statements = on", "log_analyze = on"):
-        db.run(f"set auto_explain.{setting}")
-    db.run("set client_min_messages = log")
+
+@pytest.mark.parametrize("machine", ["parent", "rich", "job"])
+def test_no_statement_is_compiled_before_it_runs(dsn: str, db: Db, machine: str) -> None:
+    """A plan whose cost is inflated by switched off nodes would be handed to the JIT compiler: 100 ms a statement.
+
+    Every call has a session of its own: a statement keeps the plan of the first function that came to it."""
     worker = db.worker()
-    for machine in ("parent", "rich", "job"):
-        ids = db.create_many(machine, [{"n": n} for n in range(3)])
-        db.create(machine, n=1, _key="k")
-        tasks = db.claim(machine, worker, 3).tasks
-        db.send(machine, ids[0], "NUDGE", key="x")
-        db.resolve_many(
-            machine,
-            worker,
-            [outcome(task, event) for task, event in zip(tasks, ("SUCCESS", "ERROR", "IDLE"), strict=True)],
-        )
-        db.resolve_many(machine, worker, [outcome(task, "SUCCESS") for task in tasks])
-    db.claim("job", worker)
-    db.run("select jet.worker_stop(%s)", worker)
-    assert db.value("select jet.tick()") > 0
-    assert compiled == []
+    ids = db.create_many(machine, [{"n": n} for n in range(4)])
+    tasks = db.claim(machine, worker, 4).tasks
+    outcomes = [outcome(task, event) for task, event in zip(tasks, ("SUCCESS", "ERROR", "ODD", "SUCCESS"), strict=True)]
+    calls: dict[str, Callable[[Db], object]] = {
+        "create": lambda own: own.create(machine, n=11),
+        "create with a key": lambda own: own.create(machine, n=12, _key="k"),
+        "create the same": lambda own: own.create(machine, n=12, _key="k"),
+        "create many": lambda own: own.create_many(machine, [{"n": 13}, {"n": 13, "_key": "k"}]),
+        "claim": lambda own: own.claim(machine, worker, 2),
+        "send": lambda own: own.send(machine, ids[0], "NUDGE", key="x"),
+        "resolve": lambda own: own.resolve_many(machine, worker, outcomes),
+        "resolve again": lambda own: own.resolve_many(machine, worker, outcomes),
+        "lost": lambda own: own.rows(f"select m.{machine}_lost(%s, %s, %s)", worker, ids, ids),
+        "retry": lambda own: own.retry(machine, ids[0]),
+        "stop": lambda own: own.run("select jet.worker_stop(%s)", worker),
+        "tick": lambda own: own.value("select jet.tick()"),
+    }
+    compiled: dict[str, list[str]] = {}
+    for name, call in calls.items():
+        with closing(Watched(dsn)) as own:
+            call(own)
+            compiled |= {name: own.compiled} if own.compiled else {}
+    assert compiled == {}
