@@ -114,7 +114,7 @@ def insert_lines(
         *["v_now"] * 3,
         f"coalesce({control['_priority']}, 0)",
         control["_key"],
-        *["jet.actor()" if not source else "a.name"] * 2,
+        *["v_actor"] * 2,
     ]
     if shape.starts_claimable:
         columns.append("run_at")
@@ -256,8 +256,7 @@ def _insert_rows(shape: Shape, source: str, identity: str) -> list[str]:
     scope = Scope(shape.module.name, lambda column: _given_column(shape, column))
     values = {param.name: _given_column(shape, param.name) for param in shape.machine.params}
     control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + FAMILY}
-    rows = f"{source} cross join (select jet.actor() as name) a"
-    return insert_lines(shape, scope, values, control, source=rows, identity=identity)
+    return insert_lines(shape, scope, values, control, source=source, identity=identity)
 
 
 def _given_column(shape: Shape, name: str) -> Sql:
