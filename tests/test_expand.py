@@ -109,6 +109,11 @@ def test_a_state_is_replaced_in_arrows_only() -> None:
     assert block("o(5)", "operator o(s: int) { -> s }") == "{ -> s }"
 
 
+def test_a_state_is_no_value() -> None:
+    text = "operator o(s: state) { set n = s when s == n { p(s) } }\noperator p(s: state) { -> s }"
+    assert found(text) == ["J402 's' `s` is a state, and a value is expected here [s: a state]"] * 2
+
+
 def test_the_type_of_a_param_stays_with_its_argument() -> None:
     file, _ = expanded('operator o(a: int) { set n = a }\nmachine m { state s { enter o("x") } }')
     (ascribed,) = [node for node in nodes(file) if isinstance(node, ast.Ascribed)]

@@ -411,7 +411,10 @@ class Builder:
         span = self._span(tree)
         total = milliseconds(str(tree.children[0]))
         if total is None:
-            message, help = "this duration is longer than Postgres can store", "an interval ends at 178 million years"
+            message, help = (
+                "this duration is longer than Postgres can store",
+                "it keeps microseconds in 64 bits, which is some 290 thousand years",
+            )
             self.diagnostics.append(Diagnostic(rules.BAD_DURATION, message, span, "too long", help=help))
         return ast.Constant("duration", total or 0, span)
 

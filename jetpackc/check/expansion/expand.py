@@ -6,21 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as package_files
-from typing import TypeVar, cast
+from typing import cast
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
+from jetpackc.check.expansion.definitions import definitions
 from jetpackc.check.expansion.limits import TooMuchError, check_size
 from jetpackc.check.expansion.merge import Member, merge, one_name_each
 from jetpackc.check.expansion.operators import Operators
 from jetpackc.check.expansion.steps import without_steps
-from jetpackc.check.names import duplicate, first_of_each
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion, names
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
 from jetpackc.syntax.rewrite import placed
-
-Named = TypeVar("Named", ast.Operator, ast.Template)
 
 
 def expand(files: Sequence[ast.File], report: Report) -> tuple[ast.File, ...]:
@@ -51,10 +49,10 @@ class _Library:
 
     @classmethod
     def of(cls, files: Sequence[ast.File], report: Report) -> _Library:
-        templates = _named(ast.Template, files, report)
-        operators = _named(ast.Operator, files, report)
-        known = _named(ast.Template, [prelude()], report) | templates
-        known_operators = _named(ast.Operator, [prelude()], report) | operators
+        templates = definitions(ast.Template, files, report)
+        operators = definitions(ast.Operator, files, report)
+        known = definitions(ast.Template, [prelude()], report) | templates
+        known_operators = definitions(ast.Operator, [prelude()], report) | operators
         shipped = frozenset(known_operators.keys() - operators.keys())
         return cls(
             known, frozenset(known.keys() - templates.keys()), Operators(known_operators, shipped, report), report
@@ -99,17 +97,3 @@ class _Library:
             self.report.add(expansion.ENDLESS_EXPANSION, message, name.span, "used here", help=help)
             return None
         return self._plain(members)
-
-
-def _named(kind: type[Named], files: Sequence[ast.File], report: Report) -> dict[str, Named]:
-    found: dict[str, Named] = {}
-    for file in files:
-        for item in file.items:
-            if not isinstance(item, kind):
-                continue
-            first_of_each((param.name for param in item.params), "param", report)
-            if item.name.text in found:
-                duplicate(item.name, kind.__name__.lower(), found[item.name.text].name.span, report)
-            else:
-                found[item.name.text] = item
-    return found
