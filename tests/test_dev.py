@@ -171,10 +171,12 @@ def test_a_project_that_cannot_run_says_why_and_exits_1(
     assert says in told
 
 
-def test_a_file_may_be_named_in_place_of_its_folder(project: Path) -> None:
-    command = [sys.executable, "-m", "jetpackc", "dev", project / "workflows.jet", "--until-idle"]
-    subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
-    assert (project / ".jetpack").is_dir()
+@pytest.mark.parametrize("words", [[], ["workflows.jet"]])
+def test_the_project_is_the_current_folder_or_that_of_the_file(project: Path, words: list[str]) -> None:
+    command = [sys.executable, "-m", "jetpackc", "dev", *words, "--until-idle"]
+    options = {"env": environment(), "cwd": project, "stdout": subprocess.DEVNULL, "timeout": SECONDS}
+    subprocess.run(command, check=True, **options)  # type: ignore[call-overload]
+    assert (project / ".jetpack" / "postgres" / "PG_VERSION").exists()
 
 
 def test_a_program_without_work_is_idle_at_once(project: Path, database: str) -> None:

@@ -62,7 +62,7 @@ def _forget_former(folder: Path, data: Path) -> None:
     """Data outside the project has a file inside that points to it. Without that, it is of a `.jetpack` that was
     removed, and goes as well."""
     pointer = folder / "postgres"
-    if data == pointer or pointer.exists():
+    if data.resolve() == pointer.resolve() or pointer.exists():
         return
     if data.exists():
         shutil.rmtree(data)
