@@ -267,7 +267,7 @@ def delivered(file: str) -> int:
 def test_etl_loads_each_file_once_although_one_was_broken_at_first(database: str) -> None:
     dev("etl", database)
     with psycopg.connect(database, autocommit=True) as connection:
-        rows = dict(connection.execute("select file, count(*) from sale group by file").fetchall())
+        rows: dict[str, int] = dict(connection.execute("select file, count(*) from sale group by file").fetchall())
         assert rows == {path.name: delivered(path.name) for path in (EXAMPLES / "etl/data").glob("sales-*.csv")}
         (customers, products) = (connection.execute(f"select from {name}").rowcount for name in ("customer", "product"))
         assert (customers, products) == (delivered("customers.csv"), delivered("products.csv"))
