@@ -494,6 +494,12 @@ def test_a_machine_of_a_thousand_states_is_checked_in_linear_time() -> None:
     assert chain(1000) < 25 * chain(100) + 0.2
 
 
+@pytest.mark.parametrize("handler", ["f", "m.f", "m:f.g", "m:", ":f", "m/n:f", "m f:g"])
+def test_a_handler_is_a_module_and_a_function(handler: str) -> None:
+    assert codes(m(WORK.replace("m:f", handler))) == ["J013"]
+    assert codes(m(WORK.replace("m:f", "m.n_2:_f"))) == []
+
+
 def test_an_index_of_a_chart_is_not_taken_for_that_of_another_machine() -> None:
     first = machine(m(f"initial state s {{ on GO -> done }} {DONE}"))
     second = machine(m(f"initial state t {{ on GO -> done }} {DONE}"))

@@ -19,7 +19,7 @@ from jetpackc.diagnostics.rules import syntax as syntax_rules
 from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
 
-_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _LATER = {
     ast.Timer: "a timer",
     ast.Defer: "`defer`",
