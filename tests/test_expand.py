@@ -456,16 +456,23 @@ def test_states_inside_states_pass_through_unharmed() -> None:
     assert plain(text) == text
 
 
-def test_operators_of_one_file_are_known_in_the_others() -> None:
-    files = [parse(Source(name, text))[0] for name, text in FILES_OF_ONE_MODULE.items()]
+def of_several(*texts: str) -> tuple[list[str], list[str]]:
+    """What several files become, and the codes of what is wrong with them."""
     report = Report()
-    machines, operators = expand(files, report)
-    assert report.diagnostics == ()
-    assert print_file(machines) == "module m\n\nmachine m { state s { enter { -> s } } }\n"
-    assert print_file(operators) == "module m\n"
+    files = [parse(Source(f"{name}.jet", text))[0] for name, text in zip("abc", texts, strict=False)]
+    return [print_file(file) for file in expand(files, report)], [each.rule.code for each in report.diagnostics]
 
 
-FILES_OF_ONE_MODULE = {
-    "b.jet": "module m\nmachine m { state s { enter again() } }",
-    "a.jet": "module m\noperator again() { -> s }",
-}
+def test_operators_of_one_file_are_known_in_the_others_of_its_module() -> None:
+    machine = "module m\nmachine m { state s { enter again() } }"
+    found, codes = of_several(machine, "module m\noperator again() { -> s }")
+    assert codes == []
+    assert found == ["module m\n\nmachine m { state s { enter { -> s } } }\n", "module m\n"]
+    assert of_several(machine, "module n\noperator again() { -> s }")[1] == ["J108"]
+
+
+def test_two_modules_may_use_one_name_for_two_operators() -> None:
+    text = "operator again() {{ -> {0} }}\nmachine m {{ state {0} {{ enter again() }} }}"
+    found, codes = of_several(text.format("s"), text.format("t"))
+    assert codes == []
+    assert found == ["machine m { state s { enter { -> s } } }\n", "machine m { state t { enter { -> t } } }\n"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from jetpackc.check import machines
 from jetpackc.check.generated import check_generated
@@ -52,7 +51,7 @@ def gather(files: Iterable[ast.File], report: Report) -> dict[str, Parts]:
     modules: dict[str, Parts] = {}
     for file in files:
         head = _head(file, report)
-        name, span = (head.name.text, head.name.span) if head else (PurePosixPath(file.path).stem, _top(file))
+        name, span = file.module, head.name.span if head else _top(file)
         if not head and not _declares(file):
             continue
         if not _NAME.fullmatch(name):

@@ -6,6 +6,7 @@ Names are kept as written; nothing is resolved here. A leading `///` comment bec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
 
 from jetpackc.source import Span
@@ -537,3 +538,9 @@ class File:
 
     path: str
     items: tuple[Item, ...]
+
+    @property
+    def module(self) -> str:
+        """The module that it belongs to: the one of its `module` line, else the one of its own name, less `.jet`."""
+        heads = (item.name.text for item in self.items if isinstance(item, Module))
+        return next(heads, PurePosixPath(self.path).stem)

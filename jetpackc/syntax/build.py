@@ -411,10 +411,8 @@ class Builder:
         span = self._span(tree)
         total = milliseconds(str(tree.children[0]))
         if total is None:
-            message, help = (
-                "this duration is longer than Postgres can store",
-                "it keeps microseconds in 64 bits, which is some 290 thousand years",
-            )
+            message = "this duration is longer than Postgres can store"
+            help = "it keeps microseconds in 64 bits, which is some 290 thousand years"
             self.diagnostics.append(Diagnostic(rules.BAD_DURATION, message, span, "too long", help=help))
         return ast.Constant("duration", total or 0, span)
 

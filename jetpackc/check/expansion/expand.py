@@ -24,9 +24,13 @@ from jetpackc.syntax.rewrite import placed
 def expand(files: Sequence[ast.File], report: Report) -> tuple[ast.File, ...]:
     """The files with plain machines only: no template, step or operator is left.
 
+    Templates and operators are known in all files of their module. One that a module defines itself stands in place of
+    the prelude's of the same name.
     A machine whose template is unknown, or does not take its arguments, stays as it is; that was reported.
     """
-    return _Library.of(files, report).files(files)
+    modules = dict.fromkeys(file.module for file in files)
+    libraries = {name: _Library.of([file for file in files if file.module == name], report) for name in modules}
+    return tuple(libraries[file.module].file(file) for file in files)
 
 
 @cache
@@ -40,7 +44,7 @@ def prelude() -> ast.File:
 
 @dataclass(frozen=True)
 class _Library:
-    """The templates and operators in reach: the user's, and those of the prelude that no user's definition replaces."""
+    """The templates and operators in reach of a module: its own, and those of the prelude that it does not replace."""
 
     templates: Mapping[str, ast.Template]
     shipped: frozenset[str]
@@ -58,8 +62,8 @@ class _Library:
             known, frozenset(known.keys() - templates.keys()), Operators(known_operators, shipped, report), report
         )
 
-    def files(self, files: Sequence[ast.File]) -> tuple[ast.File, ...]:
-        return tuple(replace(file, items=tuple(self._items(file))) for file in files)
+    def file(self, file: ast.File) -> ast.File:
+        return replace(file, items=tuple(self._items(file)))
 
     def _items(self, file: ast.File) -> list[ast.Item]:
         kept = [item for item in file.items if not isinstance(item, ast.Template | ast.Operator)]
