@@ -98,7 +98,7 @@ class Rig:
         return int(found[0])
 
     def _processors(self) -> float:
-        """Seconds of processor time of the server: of its processes that live, and of those it has buried. Linux only."""
+        """Seconds of processor time of the server: of its living processes, and of those it has buried. Linux only."""
         ticks = 0
         for file in Path("/proc").glob("[0-9]*/stat"):
             try:
