@@ -83,6 +83,7 @@ def test_a_database_that_cannot_be_reached_exits_4_and_tells_no_password(cli: Cl
     told = cli("ps", "--dsn", dsn)
     assert told.code == 4
     assert says in told.err.lower()
+    assert told.err.startswith("error[J509]: ")
     assert "postgresql://user@host:5432/name" in told.err
     assert "secret" not in told.err
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from jetpackc.cli.errors import Failure, Usage, unreachable
+from jetpackc.cli.errors import DATABASE, Failure, Usage, unreachable
+from jetpackc.diagnostics.rules.migration import DATABASE_UNREACHABLE
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,9 +53,8 @@ def connect(dsn: str) -> psycopg.Connection:
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
     except psycopg.ProgrammingError:  # its message repeats the string, and with it a password
-        raise Failure(
-            "the connection string cannot be read", "it should look like postgresql://user@host:5432/name", 4
-        ) from None
+        help = "it should look like postgresql://user@host:5432/name"
+        raise Failure("the connection string cannot be read", help, DATABASE, DATABASE_UNREACHABLE) from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import click
 
 from jetpackc.cli.output import dim, fault
 from jetpackc.diagnostics.model import Rule
-from jetpackc.diagnostics.rules.migration import DATABASE_UNREACHABLE
+from jetpackc.diagnostics.rules.migration import DATABASE_UNREACHABLE, NEWER_DATABASE
 from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
 
 DATABASE = 4
@@ -53,12 +53,16 @@ def _file(error: OSError) -> Failure:
 
 def _database(error: BaseException) -> Failure | None:
     import psycopg  # costs 100 ms
-    from jetpack_runtime import DatabaseError, JetpackError
+    from jetpack_runtime import DatabaseError, DatabaseUnreachable, JetpackError, NewerDatabase
 
     from jetpackc.postgres import PostgresError
 
     if isinstance(error, PostgresError):
         return Failure(str(error), error.help, DATABASE)
+    if isinstance(error, NewerDatabase):
+        return Failure(str(error), error.hint or "", DATABASE, NEWER_DATABASE)
+    if isinstance(error, DatabaseUnreachable):
+        return Failure(str(error), error.hint or "", DATABASE, DATABASE_UNREACHABLE)
     if isinstance(error, JetpackError):
         return Failure(str(error), error.hint or "", DATABASE if isinstance(error, DatabaseError) else 1)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
