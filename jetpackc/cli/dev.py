@@ -53,7 +53,7 @@ def dev(project: Path, until_idle: bool) -> int:
         help = "give dev a database of its own (unset DATABASE_URL), or run `jetpackc migrate` and `jetpackc worker`"
         raise Failure("this database is kept by migration files, which dev leaves alone", help) from None
     except MigrationError as error:
-        raise Failure(str(error), error.diagnostic.help, DATABASE) from None
+        raise Failure(str(error), error.diagnostic.help, DATABASE, error.diagnostic.rule) from None
 
 
 def _run(session: Session, until_idle: bool) -> int:
