@@ -69,7 +69,7 @@ def plpgsql(text: str) -> Any:
     return pglast.parse_plpgsql(ENUM.sub("text", text.replace("jet.sent", "record")))
 
 
-ENUM = re.compile(r"(?<=[ :])(?:(?:m|shop)\.(?:tier|colour)|\"user\"\.\"order\")(?![\w(])")
+ENUM = re.compile(r"(?<=[ :])(?:(?:m|shop|etl)\.(?:tier|colour|catalogue)|\"user\"\.\"order\")(?![\w(])")
 
 
 def walk(tree: Any) -> Iterator[dict[str, Any]]:
