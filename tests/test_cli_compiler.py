@@ -232,6 +232,13 @@ def test_a_lock_that_cannot_be_read_or_stands_alone_stops_the_build(cli: Cli, so
     assert "no jet.lock" in told.err
 
 
+def test_files_of_other_tools_may_stand_among_the_migrations(cli: Cli, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / "0001_mine.sql").write_text("create table mine (n int);\n")
+    assert cli("build").err.splitlines()[0] == "wrote migrations/0002_jet.sql"
+    assert cli("build").err == "nothing changed, nothing was written\n"
+
+
 def test_a_bad_name_is_refused(cli: Cli, source: Path) -> None:
     assert cli("build", "--name", "../x").code == 2
 

@@ -100,10 +100,15 @@ def _lock(folder: Path) -> Lock | None:
     except LockError as error:
         message = f"cannot read `{folder / LOCK}`: {error}"
         raise Failure(message, "take it back as it was with the last migration", rule=UNREADABLE_LOCK) from None
-    if bool(old) != bool(migration_files(folder / MIGRATIONS)):
+    if bool(old) != any(_is_built(path) for path in migration_files(folder / MIGRATIONS)):
         gone, there = ("migrations", "jet.lock") if old else ("jet.lock", "migrations")
         raise Failure(f"`{folder}` has {there} and no {gone}", f"take {gone} back, or remove {there} to begin anew")
     return old
+
+
+def _is_built(path: Path) -> bool:
+    """Whether a build wrote it; others may stand beside."""
+    return "made by jetpackc" in _text(path).partition("\n")[0]
 
 
 def _build(compiled: Compiled, old: Lock | None, number: int, name: str | None) -> Build:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 HANDLERS_HELP = "PKG is a package, by name or by path; its parent folder is searched before the current one."
 
 
-def put_on_path(package: str | None, folder: Path | None = None) -> None:
-    """Let handlers be imported: from `folder` (the current one), and from where the package lies. Raises Usage."""
-    sys.path.insert(0, str((folder or Path()).resolve()))
+def put_on_path(package: str | None) -> None:
+    """Let handlers be imported: from the current folder, and from where the package lies. Raises Usage."""
+    sys.path.insert(0, str(Path().resolve()))
     if package is None:
         return
     from importlib.util import find_spec

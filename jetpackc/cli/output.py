@@ -19,11 +19,6 @@ def fault(text: str) -> str:
     return _styled(text, fg="red", bold=True)
 
 
-def good(text: str) -> str:
-    """What went well."""
-    return _styled(text, fg="green")
-
-
 def strong(text: str) -> str:
     """What to look at."""
     return _styled(text, bold=True)

@@ -11,7 +11,7 @@ import psycopg
 from jetpackc import __version__
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.ir import model as ir
-from jetpackc.migrate.apply import LOCK, MigrationError, refuse_newer
+from jetpackc.migrate.apply import LOCK, refuse_newer
 from jetpackc.migrate.build import build
 from jetpackc.migrate.lock import Lock, loads
 
@@ -73,6 +73,3 @@ def _installed(connection: psycopg.Connection) -> Lock | None:
 
 def _exists(connection: psycopg.Connection, table: str) -> bool:
     return connection.execute("select to_regclass(%s)", (table,)).fetchone() != (None,)
-
-
-__all__ = ["MigrationError", "NotOursError", "install", "seed"]
