@@ -17,7 +17,7 @@ HANDLERS_HELP = "PKG is a package, by name or by path; its parent folder is sear
 
 def put_on_path(package: str | None) -> None:
     """Let handlers be imported: from the current folder, and from where the package lies. Raises Usage."""
-    sys.path.insert(0, str(Path().resolve()))
+    sys.path.insert(0, str(Path.cwd()))
     if package is None:
         return
     from importlib.util import find_spec
