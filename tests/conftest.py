@@ -21,6 +21,9 @@ from jetpackc.emit import emit
 from jetpackc.postgres import Server, find_binaries
 from jetpackc.source import Source
 
+# What tests start by `python -m` is the package that is installed, not the folder of that name in the checkout.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 

@@ -18,7 +18,7 @@ class WorkerProcess:
         self, folder: Path, dsn: str, machines: Sequence[str], tell: Callable[[str], None], *, until_idle: bool
     ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "jetpackc.dev.child"],
+            [sys.executable, "-P", "-u", "-m", "jetpackc.dev.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
