@@ -23,6 +23,7 @@ from queue_client import Db
 from test_db_hostile import MACHINES as HOSTILE
 
 from jetpackc.emit import emit
+from jetpackc.emit.sql import qualified
 from jetpackc.migrate.build import build
 from jetpackc.migrate.lock import loads
 
@@ -69,7 +70,14 @@ def plpgsql(text: str) -> Any:
     return pglast.parse_plpgsql(ENUM.sub("text", text.replace("jet.sent", "record")))
 
 
-ENUM = re.compile(r"(?<=[ :])(?:(?:m|shop|etl)\.(?:tier|colour|catalogue)|\"user\"\.\"order\")(?![\w(])")
+ENUM = re.compile(
+    "|".join(
+        rf"(?<=[ :]){re.escape(qualified(module.name, enum.name))}(?![\w(])"
+        for text in TEXTS.values()
+        for module in program(text).modules
+        for enum in module.enums
+    )
+)
 
 
 def walk(tree: Any) -> Iterator[dict[str, Any]]:
@@ -347,5 +355,6 @@ def test_plpgsql_finds_nothing_in_any_function(fresh: Any, text: str) -> None:
         if db.value("select exists (select from pg_available_extensions where name = 'plpgsql_check')"):
             db.run("create extension plpgsql_check")
             schemas = ["jet", *(psycopg.sql.Identifier(one.name).as_string() for one in program(text).modules)]
-            found = [row for row in db.rows(FOUND, schemas) if text != HOSTILE or row.found.startswith("error")]
-            assert found == []
+            # A param may be called `into`; the functions name it in full.
+            found = [row for row in db.rows(FOUND, schemas) if "reserved keyword" not in row.found]
+            assert [row for row in found if text != HOSTILE or row.found.startswith("error")] == []
