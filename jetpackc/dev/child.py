@@ -20,6 +20,7 @@ def main() -> int:
     while not line.endswith(b"\n"):  # not through sys.stdin: a thread that waits in its buffer would block the exit
         line += os.read(0, 65536)
     orders = json.loads(line)
+    sys.path.insert(0, os.getcwd())  # where the project's handlers are; our own package came from where it is installed
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     worker = Worker(orders["dsn"], machines=orders["machines"], name="dev", grace=2.0)
     threading.Thread(target=_stop_at_end, args=(worker,), daemon=True).start()

@@ -14,7 +14,7 @@ from jetpackc.dev.board import Standing, failed_tasks, lines, standing
 from jetpackc.dev.install import install, seed
 from jetpackc.dev.process import WorkerProcess
 from jetpackc.dev.screen import Screen
-from jetpackc.dev.watch import TICK, saves
+from jetpackc.dev.watch import TICK, state, ticks
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.ir import chart
 from jetpackc.ir import model as ir
@@ -48,9 +48,11 @@ class Session:
         """Work until Ctrl-C."""
         with psycopg.connect(self._dsn, autocommit=True) as connection, suppress(KeyboardInterrupt):
             try:
+                seen = state(self._folder)  # before it is read: a save meanwhile must not be missed
                 self._update(connection)
-                for saved in saves(self._folder):
-                    if saved:
+                for _ in ticks(self._folder):
+                    if (now := state(self._folder)) != seen:
+                        seen = now
                         self._update(connection)
                     self._show(connection)
             finally:
@@ -131,8 +133,8 @@ class Session:
         self._screen.board(())
         self._screen.line("\n".join([f"at rest after {seconds:.1f} s:", *lines(found)]))
         for one in found:
-            for id, state in failed_tasks(connection, one) if one.failed else ():
-                self._screen.line(f"failed: {one.machine} {id} is in {state}; see jetpackc history {id}")
+            for id, where in failed_tasks(connection, one) if one.failed else ():
+                self._screen.line(f"failed: {one.machine} {id} is in {where}; see jetpackc history {id}")
             for task in one.stuck:
                 self._screen.line(f"stuck: {one.machine} {task['id']} in {task['state']}: {task['error']}")
         return int(any(one.failed or one.stuck for one in found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import Change, watch
@@ -15,11 +16,22 @@ _SUFFIXES = (".jet", ".py")
 _NOT_OURS = {"__pycache__", "node_modules"}
 
 
-def saves(folder: Path) -> Iterator[bool]:
-    """For ever: True when a source or a handler was saved, False after each tick in which none was.
+State = dict[Path, tuple[int, int]]
 
-    Raises KeyboardInterrupt at Ctrl-C.
-    """
+
+def state(folder: Path) -> State:
+    """What a person has written there, as far as a save changes it: time and size of each source and handler."""
+    found: State = {}
+    for path in (path for place in _folders(folder) for path in place.iterdir()):
+        if path.suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):  # an editor replaces files
+                status = path.stat()
+                found[path] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def ticks(folder: Path) -> Iterator[None]:
+    """For ever, each time that something may have been saved, and now and then. Raises KeyboardInterrupt at Ctrl-C."""
     while True:
         watched = _folders(folder)
         for changes in watch(
@@ -31,7 +43,7 @@ def saves(folder: Path) -> Iterator[bool]:
             recursive=False,  # or the database's own files would wake us all the time
             ignore_permission_denied=True,
         ):
-            yield bool(changes)
+            yield
             if changes and _folders(folder) != watched:
                 break
 
