@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,11 @@ def dev(project: Path, until_idle: bool) -> int:
 
 
 def _run(session: Session, until_idle: bool) -> int:
-    return session.until_idle() if until_idle else session.follow()
+    if until_idle:
+        return session.until_idle()
+    with suppress(KeyboardInterrupt):  # wherever it comes: a stop is what was asked for
+        return session.follow()
+    return 0
 
 
 def _database(folder: Path, screen: Screen) -> AbstractContextManager[str]:
