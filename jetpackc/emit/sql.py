@@ -14,6 +14,9 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 # (`%`), Django and JDBC (`?`), Flyway (`${`); a line end or a backslash would not survive every re-indentation.
 _UNSAFE = re.compile(r"[%?\\!\x00-\x1f\x7f]|:(?=[A-Za-z_])|\$(?=[{A-Za-z_$])")
 
+ARGUMENT_PAIRS = 50
+"""Keys with values that one call takes: Postgres allows a function 100 arguments."""
+
 _TYPES = {
     "bool": "boolean",
     "int": "integer",
@@ -74,7 +77,7 @@ def json_literal(value: object) -> Sql:
 def json_object(members: Sequence[tuple[str, str]]) -> Sql:
     """A jsonb object of keys and SQL values, in as many calls as Postgres's limit of 100 arguments asks for."""
     pairs = [f"{literal(key)}, {value}" for key, value in members]
-    groups = [pairs[start : start + 50] for start in range(0, len(pairs), 50)] or [[]]
+    groups = [pairs[start : start + ARGUMENT_PAIRS] for start in range(0, len(pairs), ARGUMENT_PAIRS)] or [[]]
     return Sql(" || ".join(f"jsonb_build_object({', '.join(group)})" for group in groups))
 
 
