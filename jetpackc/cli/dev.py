@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,9 @@ def dev(project: Path, until_idle: bool) -> int:
     paths = find((project,))
     folder = paths[0].parent
     screen = Screen(sys.stdout)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         with _database(folder, screen) as dsn:
             connect(dsn).close()
@@ -56,12 +58,26 @@ def dev(project: Path, until_idle: bool) -> int:
         raise Failure(str(error), error.diagnostic.help, DATABASE, error.diagnostic.rule) from None
 
 
+_interrupts: list[int] = []
+
+
+def _interrupt(number: int, _: object) -> None:
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
 def _run(session: Session, until_idle: bool) -> int:
     if until_idle:
         return session.until_idle()
-    with suppress(KeyboardInterrupt):  # wherever it comes: a stop is what was asked for
+    import psycopg
+
+    try:
         return session.follow()
-    return 0
+    except (KeyboardInterrupt, psycopg.OperationalError):
+        # Wherever it comes; inside a statement it shows as one that was cancelled.
+        if not _interrupts:
+            raise
+        return 0
 
 
 def _database(folder: Path, screen: Screen) -> AbstractContextManager[str]:
