@@ -264,7 +264,7 @@ def test_the_same_program_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: 
     )
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)],
+            [sys.executable, "-P", "-c", code, str(tmp_path)],
             env={"PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
             stdout=subprocess.PIPE,
             text=True,
