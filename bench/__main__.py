@@ -1,4 +1,4 @@
-"""`python -m bench`: see README.md beside this file."""
+"""`python bench`: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import platform
 from pathlib import Path
 
-from bench import report
-from bench.contest import Result, contest
-from bench.rig import Rig
-from bench.stages import stages
+import report
+from contest import Result, contest
+from rig import Rig
+from stages import Stages, stages
 
 
 def main() -> None:
@@ -20,22 +20,23 @@ def main() -> None:
     try:
         result = contest(rig, arguments.jobs, arguments.batch, arguments.repeat)
         where = stages(rig, arguments.jobs, arguments.batch)
-        text = report.markdown(result, where, f"Postgres {rig.version}, Python {platform.python_version()}")
+        versions = f"Postgres {rig.version}, Python {platform.python_version()}"
+        text = report.markdown(result, where, versions)
     finally:
         rig.close()
     print(text)
     if arguments.json:
-        arguments.json.write_text(json.dumps(_plain(result, where), indent=2) + "\n")
+        arguments.json.write_text(json.dumps(_plain(result, where, versions), indent=2) + "\n")
     if arguments.markdown:
         arguments.markdown.write_text(text + "\n")
 
 
-def _plain(result: Result, where: dict[str, dict[str, float]]) -> dict[str, object]:
-    return {"jobs": result.jobs, "batch": result.batch, "runs": result.runs, "microseconds": where}
+def _plain(result: Result, where: Stages, versions: str) -> dict[str, object]:
+    return {"versions": versions, "jobs": result.jobs, "batch": result.batch, "runs": result.runs, "microseconds": where}
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python bench", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000, help="tasks a measurement (100000)")
     parser.add_argument("--batch", type=int, default=500, help="tasks a claim and a finish (500)")
     parser.add_argument("--repeat", type=int, default=5, help="rounds in which each contestant has its turn (5)")

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import psycopg
-
-from bench import workers
-from bench.contestants import CONTESTANTS, Connection, Queue
-from bench.rig import Rig
+import workers
+from contestants import CONTESTANTS, Connection, Queue
+from rig import Rig
 
 Run = dict[str, float]
 """One measurement: microseconds and bytes a job, jobs a second."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.contest import Result
-from bench.stages import Stages
+from contest import Result
+from stages import Stages
 
 _WHAT = {
     "create": "make the tasks (`create_many`; by hand: COPY)",

@@ -13,10 +13,9 @@ from types import FrameType
 from typing import Any
 
 import psycopg
-
-from bench import workers
-from bench.contestants import Compiled, Connection, one
-from bench.rig import Rig
+import workers
+from contestants import Compiled, Connection, one
+from rig import Rig
 
 SAMPLE = 0.001
 """Seconds of the worker's processor time between two looks at it."""
