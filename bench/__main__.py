@@ -32,7 +32,8 @@ def main() -> None:
 
 
 def _plain(result: Result, where: Stages, versions: str) -> dict[str, object]:
-    return {"versions": versions, "jobs": result.jobs, "batch": result.batch, "runs": result.runs, "microseconds": where}
+    size = {"versions": versions, "jobs": result.jobs, "batch": result.batch}
+    return {**size, "runs": result.runs, "microseconds": where}
 
 
 def _arguments() -> argparse.Namespace:
