@@ -24,8 +24,30 @@ class Queue(ABC):
         """Make the tasks, from data that this process holds."""
 
     @abstractmethod
+    def start(self, connection: Connection) -> None:
+        """What a worker does before its first claim."""
+
+    @abstractmethod
+    def claim(self, connection: Connection, batch: int) -> list[Any]:
+        """Take up to `batch` tasks, as `finish` wants them; none: there are none."""
+
+    @abstractmethod
+    def finish(self, connection: Connection, claimed: list[Any]) -> None:
+        """End what one claim took. Raises AssertionError if the database does not agree."""
+
     def drain(self, connection: Connection, batch: int) -> tuple[float, float]:
         """Claim and finish until nothing is left, on one connection. Seconds of claiming and of finishing."""
+        claiming = finishing = 0.0
+        self.start(connection)
+        while True:
+            start = perf_counter()
+            claimed = self.claim(connection, batch)
+            middle = perf_counter()
+            claiming += middle - start
+            if not claimed:
+                return claiming, finishing
+            self.finish(connection, claimed)
+            finishing += perf_counter() - middle
 
     @abstractmethod
     def check(self, connection: Connection, jobs: int) -> None:
@@ -44,17 +66,14 @@ class Hand(Queue):
         with connection.cursor().copy(f"copy {self.table} (order_id, email) from stdin") as copy:
             copy.write("".join(f"{n}\tuser{n}@example.org\n" for n in range(jobs)))
 
-    def drain(self, connection: Connection, batch: int) -> tuple[float, float]:
-        claiming = finishing = 0.0
-        while True:
-            start = perf_counter()
-            ids = one(connection, f"select {self.name}.claim(1, %s)", batch)
-            middle = perf_counter()
-            claiming += middle - start
-            if not ids:
-                return claiming, finishing
-            assert one(connection, f"select {self.name}.finish(1, %s::bigint[])", ids) == len(ids)
-            finishing += perf_counter() - middle
+    def start(self, connection: Connection) -> None:
+        """Whoever claims is no one's business."""
+
+    def claim(self, connection: Connection, batch: int) -> list[Any]:
+        return one(connection, f"select {self.name}.claim(1, %s)", batch) or []
+
+    def finish(self, connection: Connection, claimed: list[Any]) -> None:
+        assert one(connection, f"select {self.name}.finish(1, %s::bigint[])", claimed) == len(claimed)
 
     def check(self, connection: Connection, jobs: int) -> None:
         assert one(connection, self._check) == jobs
@@ -70,25 +89,22 @@ class Compiled(Queue):
         tasks = [{"order_id": n, "email": f"user{n}@example.org"} for n in range(jobs)]
         assert len(Client(connection).create_many("bench.job", tasks)) == jobs
 
-    def drain(self, connection: Connection, batch: int) -> tuple[float, float]:
-        worker = one(connection, "select jet.worker_start('bench')")
-        claim = (
-            "select id, token, attempt, state, handler, data::text, mark::text from bench.job_claim(%s, %s, %s::jsonb)"
-        )
-        resolve = "select id, result from bench.job_resolve(%s, %s::text::jsonb) where result <> 'applied'"
-        claiming = finishing = 0.0
-        mark = None
-        while True:
-            start = perf_counter()
-            *rows, last = connection.execute(claim, (worker, batch, mark), prepare=True).fetchall()
-            middle = perf_counter()
-            claiming += middle - start
-            mark = last[6]
-            if not rows:
-                return claiming, finishing
-            outcomes = json.dumps([{"id": row[0], "token": row[1], "event": "SUCCESS"} for row in rows])
-            assert not connection.execute(resolve, (worker, outcomes), prepare=True).fetchall()
-            finishing += perf_counter() - middle
+    _claim = "select id, token, attempt, state, handler, data::text, mark::text from bench.job_claim(%s, %s, %s::jsonb)"
+    _resolve = "select id, result from bench.job_resolve(%s, %s::text::jsonb) where result <> 'applied'"
+
+    def start(self, connection: Connection) -> None:
+        self._worker = one(connection, "select jet.worker_start('bench')")
+        self._mark = None
+
+    def claim(self, connection: Connection, batch: int) -> list[Any]:
+        values = (self._worker, batch, self._mark)
+        *rows, last = connection.execute(self._claim, values, prepare=True).fetchall()
+        self._mark = last[6]
+        return rows
+
+    def finish(self, connection: Connection, claimed: list[Any]) -> None:
+        outcomes = json.dumps([{"id": row[0], "token": row[1], "event": "SUCCESS"} for row in claimed])
+        assert not connection.execute(self._resolve, (self._worker, outcomes), prepare=True).fetchall()
 
     def check(self, connection: Connection, jobs: int) -> None:
         done = "select count(*) from bench.job where state = 'done' and attempts = 1"

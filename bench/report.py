@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from contest import Result
 from stages import Stages
+from steady import Speeds
 
 _WHAT = {
     "create": "make the tasks (`create_many`; by hand: COPY)",
@@ -14,7 +15,7 @@ _WHAT = {
 }
 
 
-def markdown(result: Result, where: Stages, versions: str) -> str:
+def markdown(result: Result, where: Stages, speeds: Speeds, versions: str) -> str:
     """The contest, then where the time goes."""
     head = (
         f"{versions}; {result.jobs:,} tasks, {result.batch} a batch; medians of"
@@ -24,6 +25,8 @@ def markdown(result: Result, where: Stages, versions: str) -> str:
     for what, told in _WHAT.items():
         parts.append(f"### {told}\n\n{_contest(result, what)}")
     parts.append(f"### where jetpack's microseconds go\n\n{_where(where)}")
+    if speeds:
+        parts.append(f"### a backlog that stays as long as it is: made, claimed and finished\n\n{_steady(speeds)}")
     return "\n\n".join(parts)
 
 
@@ -49,6 +52,11 @@ def _where(where: Stages) -> str:
         for at, (part, value) in enumerate(parts.items())
     ]
     return _table(["", "", "us"], rows)
+
+
+def _steady(speeds: Speeds) -> str:
+    rows = [[f"`{queue}`", *map(_number, found)] for queue, found in speeds.items()]
+    return _table(["jobs/s", *(f"part {part}" for part in range(1, len(rows[0])))], rows)
 
 
 def _number(value: float) -> str:

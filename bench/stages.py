@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import process_time
 from types import FrameType
@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import workers
-from contestants import Compiled, Connection, one
+from contestants import Compiled, Connection
 from rig import Rig
 
 SAMPLE = 0.001
@@ -42,28 +42,18 @@ def stages(rig: Rig, jobs: int, batch: int) -> Stages:
 def _server(rig: Rig, jobs: int, batch: int) -> Stages:
     """Claim everything, then finish everything, so that each function's time is that of one of them."""
     with rig.database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-        Compiled().create(connection, jobs)
+        queue = Compiled()
+        queue.create(connection, jobs)
         connection.execute("analyze bench.job")
         rig.checkpoint()
-        worker = one(connection, "select jet.worker_start('bench')")
+        queue.start(connection)
         with _tracked(connection) as claiming:
-            batches = list(_claim(connection, worker, batch))
+            batches = list(iter(partial(queue.claim, connection, batch), []))
         with _tracked(connection) as finishing:
-            for outcomes in batches:
-                connection.execute("select from bench.job_resolve(%s, %s::text::jsonb)", (worker, outcomes))
-        Compiled().check(connection, jobs)
+            for claimed in batches:
+                queue.finish(connection, claimed)
+        queue.check(connection, jobs)
     return {"claim": _shares(claiming, "job_claim", jobs), "finish": _shares(finishing, "job_resolve", jobs)}
-
-
-def _claim(connection: Connection, worker: int, batch: int) -> Iterator[str]:
-    query = "select id, token, data::text, mark::text from bench.job_claim(%s, %s, %s::jsonb)"
-    mark = None
-    while True:
-        *rows, last = connection.execute(query, (worker, batch, mark), prepare=True).fetchall()
-        mark = last[3]
-        if not rows:
-            return
-        yield json.dumps([{"id": row[0], "token": row[1], "event": "SUCCESS"} for row in rows])
 
 
 @contextmanager
