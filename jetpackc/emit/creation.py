@@ -18,6 +18,7 @@ _CONTROL_TYPES = {
     "_parent": "bigint",
     "_root": "bigint",
     "_depth": "integer",
+    "_at": "timestamptz",
 }
 Values = dict[str, Sql]
 
@@ -44,11 +45,11 @@ def _types(shape: Shape) -> list[Sql]:
 def _add(shape: Shape) -> SqlObject:
     name = shape.names.internal("add")
     label = shape.names.bare_internal("add")
-    scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"))
+    scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"), now="v_at")
     params = ordered_params(shape)
     control: Values = {key: Sql(f"{label}.{key}") for key in CONTROLS + FAMILY}
     values = {param.name: scope.column(param.name) for param in params}
-    insert = insert_lines(shape, scope, values, control, source="", identity="v_id")
+    insert = insert_lines(shape, scope, values, control, source=[], identity="v_id")
     text = render(
         "add",
         add=name,
@@ -89,29 +90,20 @@ def _wake(shape: Shape, before: str = "", after: str = "") -> list[str]:
 
 
 def insert_lines(
-    shape: Shape, scope: Scope, values: Values, control: Values, *, source: str, identity: str
+    shape: Shape, scope: Scope, values: Values, control: Values, *, source: list[str], identity: str
 ) -> list[str]:
     """`insert into the table`, for one row (`source` empty) or for the rows of `source`."""
     machine = shape.machine
     columns = [
-        "id",
-        "root",
-        "parent",
-        "depth",
-        "created_at",
-        "entered_at",
-        "_at",
-        "_priority",
-        "_key",
-        "_actor",
-        "_creator",
+        *("id", "root", "parent", "depth", "created_at", "entered_at", "_at"),
+        *("_priority", "_key", "_actor", "_creator"),
     ]
     cells: list[str] = [
         identity,
         f"coalesce({control['_root']}, {identity})",
         control["_parent"],
         f"coalesce({control['_depth']}, 0)",
-        *["v_now"] * 3,
+        *[scope.now] * 3,
         f"coalesce({control['_priority']}, 0)",
         control["_key"],
         *["v_actor"] * 2,
@@ -119,7 +111,8 @@ def insert_lines(
     if shape.starts_claimable:
         columns.append("run_at")
         cells.append(
-            f"greatest(coalesce({control['_run_at']}, v_now + coalesce({control['_delay']}, interval '0 s')), v_now)"
+            # Never before this function's own clock, read after the transaction's id: see the mark in claim.sql.jinja.
+            f"greatest(coalesce({control['_run_at']}, {scope.now} + coalesce({control['_delay']}, interval '0 s')), v_now)"
         )
     columns += [ident(column.name) for column in shape.columns]
     cells += [values[param.name] for param in machine.params]
@@ -129,7 +122,7 @@ def insert_lines(
     row = wrap_list(cells)
     if not source:
         return [*head, "values (", *(f"  {line}" for line in row[:-1]), f"  {row[-1]})"]
-    return [*head, "select", *(f"  {line}" for line in row), f"from {source}"]
+    return [*head, "select", *(f"  {line}" for line in row), f"from {source[0]}", *source[1:]]
 
 
 def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
@@ -195,7 +188,7 @@ def _create(shape: Shape) -> SqlObject:
         arguments=[
             *(scope.column(param.name) for param in params),
             *(f"{label}.{key}" for key in CONTROLS),
-            *("null", "null", "0"),
+            *("null", "null", "0", "null"),
         ],
         place=Sql(place(shape.machine.span)),
     )
@@ -208,12 +201,17 @@ def _default(shape: Shape, param: ir.Field) -> Sql:
     return Sql(f" default {constant}") if constant is not None else Sql("")
 
 
-def _records(shape: Shape) -> Sql:
+def _records(shape: Shape) -> list[str]:
     members = [(param.name, shape.type(param.type)) for param in shape.machine.params]
     members += [(key, Sql(_CONTROL_TYPES[key])) for key in CONTROLS + FAMILY]
-    typed = ", ".join(f"{ident(name)} {type_}" for name, type_ in members)
-    plain = ", ".join(ident(name) for name, _ in members)
-    return Sql(f"rows from (jsonb_to_recordset(_tasks) as ({typed})) with ordinality as x ({plain}, _ordinal)")
+    typed = [f"{ident(name)} {type_}" for name, type_ in members]
+    plain = [ident(name) for name, _ in members]
+    return [
+        "rows from (jsonb_to_recordset(_tasks) as (",
+        *(f"  {line}" for line in wrap_list(typed)),
+        ")) with ordinality as x (",
+        *(f"  {line}" for line in wrap_list([*plain, "_ordinal)"])),
+    ]
 
 
 def _given(shape: Shape, param: ir.Field, alias: str) -> Sql:
@@ -226,7 +224,7 @@ def _given(shape: Shape, param: ir.Field, alias: str) -> Sql:
 def _insert_many(shape: Shape) -> SqlObject:
     name = shape.names.internal("insert")
     source = _records(shape)
-    numbered = f"(select nextval('jet.task_id') as _id, x.* from {source}) x"
+    numbered = ["(", f"  select nextval('jet.task_id') as _id, x.* from {source[0]}", *source[1:-1], f"{source[-1]}) x"]
     sort = [_given_column(shape, column) for one in shape.machine.uniques for column in one.columns]
     text = render(
         "insert_many",
@@ -252,8 +250,8 @@ def _insert_many(shape: Shape) -> SqlObject:
     return function(name, text, "jsonb")
 
 
-def _insert_rows(shape: Shape, source: str, identity: str) -> list[str]:
-    scope = Scope(shape.module.name, lambda column: _given_column(shape, column))
+def _insert_rows(shape: Shape, source: list[str], identity: str) -> list[str]:
+    scope = _record_scope(shape)
     values = {param.name: _given_column(shape, param.name) for param in shape.machine.params}
     control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + FAMILY}
     return insert_lines(shape, scope, values, control, source=source, identity=identity)
@@ -264,7 +262,12 @@ def _given_column(shape: Shape, name: str) -> Sql:
     param = next((param for param in shape.machine.params if param.name == name), None)
     if param is not None:
         return _given(shape, param, "x")
-    return _var(shape, name, Scope(shape.module.name, lambda column: _given_column(shape, column)))
+    return _var(shape, name, _record_scope(shape))
+
+
+def _record_scope(shape: Shape) -> Scope:
+    """In a query over the records; a spawned task begins at the time of the dispatch that spawns it."""
+    return Scope(shape.module.name, lambda column: _given_column(shape, column), now="coalesce(x._at, v_now)")
 
 
 def _params_hint(shape: Shape) -> Sql:

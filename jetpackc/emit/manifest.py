@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from jetpackc.ir import canonical, chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import canonical, chart, model as ir
 
 Json = dict[str, object]
 LOCKED = "LOCKED_BY_WORKER"

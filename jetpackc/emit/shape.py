@@ -9,27 +9,26 @@ from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.names import Names
 from jetpackc.emit.sql import Sql, array_literal, from_json, ident, json_literal, json_object, literal, sql_type
 from jetpackc.emit.statements import Context
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 SETTINGS = Sql(
-    "set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
+    "\nset search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
 )
 # A plan made while the table was empty, or before a load, must not become a scan of it all: reach rows by key. Where a
 # disabled scan is the only one, its cost would call for JIT compilation, up to 300 ms for a statement of one.
 PINNED = Sql(
-    "set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
-    " set plan_cache_mode = force_generic_plan set jit = off"
+    "\nset enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off"
+    "\nset plan_cache_mode = force_generic_plan set jit = off"
 )
 # The same where a batch is joined with what its caller says of it: by hash, as large as it may be.
 KEYED = Sql(
-    "set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off"
-    " set plan_cache_mode = force_generic_plan set jit = off"
+    "\nset enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off"
+    "\nset plan_cache_mode = force_generic_plan set jit = off"
 )
 # For functions that look at one task.
-SINGLE = Sql(f"{SETTINGS} set enable_seqscan = off set jit = off")
+SINGLE = Sql(f"{SETTINGS}\nset enable_seqscan = off set jit = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
-FAMILY = ("_parent", "_root", "_depth")
+FAMILY = ("_parent", "_root", "_depth", "_at")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Shape:
         if not self.machine.vars:
             return Sql("null")
         whole = json_object([(var.name, f"o.{ident(var.name)}") for var in self.machine.vars])
-        return Sql(f"case when n._changed is not null or n._hops is not null then {whole} end")
+        return Sql(f"case when n._changed is not null or n._hops is not null then\n      {whole} end")
 
     def var_value(self, var: ir.Field, container: str) -> Sql:
         """A var out of a jsonb object."""

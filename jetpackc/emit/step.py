@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from jetpackc.emit.sql import Sql, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 LOCKED = "LOCKED_BY_WORKER"
 SUCCESS = "SUCCESS"
@@ -179,27 +178,25 @@ def tracks_origin(machine: ir.Machine) -> bool:
 
 def enter_lines(context: Context) -> list[str]:
     """What entering `new.state` from `v_from` does, from outer to inner; all whose guard is true, until one moves on."""
-    machine = context.machine
-    outer_first = sorted(machine.states, key=lambda state: len(chart.ancestors(machine, state.name)))
-    lines: list[str] = []
-    for state in outer_first:
-        if state.enter:
-            lines.append(f"if {_inside(machine, state, 'new.state', 'v_from')} then")
-            for clause in state.enter:
-                lines.extend(indent(_entry(clause, context)))
-            lines.append("end if;")
-    return lines
+    states = sorted(context.machine.states, key=lambda state: len(chart.ancestors(context.machine, state.name)))
+    return _passages(context, [(state, state.enter) for state in states], "new.state", "v_from")
 
 
 def exit_lines(context: Context) -> list[str]:
     """What leaving `v_from` for `v_to` does, from inner to outer."""
-    machine = context.machine
-    inner_first = sorted(machine.states, key=lambda state: -len(chart.ancestors(machine, state.name)))
+    states = sorted(context.machine.states, key=lambda state: -len(chart.ancestors(context.machine, state.name)))
+    return _passages(context, [(state, state.exit) for state in states], "v_from", "v_to")
+
+
+def _passages(
+    context: Context, states: list[tuple[ir.State, tuple[ir.Clause, ...]]], here: str, there: str
+) -> list[str]:
+    """The clauses of each state that `here` is inside of and `there` is not."""
     lines: list[str] = []
-    for state in inner_first:
-        if state.exit:
-            lines.append(f"if {_inside(machine, state, 'v_from', 'v_to')} then")
-            for clause in state.exit:
+    for state, clauses in states:
+        if clauses:
+            lines.append(f"if {_inside(context.machine, state, here, there)} then")
+            for clause in clauses:
                 lines.extend(indent(_entry(clause, context)))
             lines.append("end if;")
     return lines

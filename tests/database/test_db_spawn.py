@@ -225,3 +225,16 @@ def test_a_batch_of_transitions_spawns_for_each_task_its_own(db: Db) -> None:
     db.resolve_many("job", worker, [{"id": t.id, "token": t.token, "event": "SUCCESS"} for t in claimed.tasks])
     rows = db.rows("select parent from m.job where parent is not null order by parent")
     assert [row.parent for row in rows] == sorted(ids)
+
+
+def test_a_child_begins_at_the_moment_of_the_dispatch_that_spawned_it(db: Db) -> None:
+    """So the past shows the parent moved and its children there, or neither."""
+    id = db.create("top", n=2)
+    db.send("top", id, "GO")
+    at = db.value("select at from m.top_history where id = %s and event = 'GO'", id)
+    for machine, count in (("middle", 2), ("free", 2), ("leaf", 3)):
+        assert db.rows(f"select distinct created_at, entered_at from m.{machine}") == [(at, at)]
+        assert db.value(f"select count(*) from m.{machine}_at(%s)", at) == count
+        assert db.value(f"select count(*) from m.{machine}_at(%s - interval '1 us')", at) == 0
+    assert db.value("select state from m.top_at(%s)", at) == "b"
+    assert db.value("select state from m.top_at(%s - interval '1 us')", at) == "a"
