@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from jetpackc.check import Result, compile_sources
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 from jetpackc.source import Source
 
 

@@ -6,8 +6,7 @@ import pytest
 from checking import codes, compiled, findings, machine, program
 
 from jetpackc.check import compile_sources
-from jetpackc.ir import canonical
-from jetpackc.ir import model as ir
+from jetpackc.ir import canonical, model as ir
 from jetpackc.source import Source
 
 SHOP = """\

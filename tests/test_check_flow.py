@@ -7,8 +7,7 @@ import time
 import pytest
 from checking import codes, compiled, finding, findings, machine, state
 
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 DONE = "final state done"
 WORK = """\

@@ -280,3 +280,19 @@ def test_a_program_keeps_the_docs_of_what_it_declares() -> None:
         order_.states[0].doc,
     ]
     assert found == ["The shop.", "Who pays.", "Money came.", "An order.", "How often.", "Open."]
+
+
+@pytest.mark.parametrize(("count", "found"), [(92, []), (93, ["J124"])])
+def test_a_machine_has_no_more_params_than_a_function_of_postgres_takes(count: int, found: list[str]) -> None:
+    params = ", ".join(f"p{number}: int" for number in range(count))
+    assert codes(f"machine m({params}) {{ initial state a {{ on GO -> b }} final state b }}") == found
+
+
+@pytest.mark.parametrize(("count", "found"), [(98, []), (99, ["J124"])])
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_event_has_no_more_fields_than_a_function_of_postgres_takes(
+    count: int, found: list[str], declared: bool
+) -> None:
+    fields = "(" + ", ".join(f"f{number}: int" for number in range(count)) + ")"
+    head, there = (f"event GO{fields}\n", "") if declared else ("", fields)
+    assert codes(f"{head}machine m {{ initial state a {{ on GO{there} -> b }} final state b }}") == found

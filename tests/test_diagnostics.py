@@ -8,8 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jetpackc.diagnostics import Diagnostic, Fix, Label, Rule, Severity
 from jetpackc.diagnostics.registry import AREAS, RULES, collect, rules_of

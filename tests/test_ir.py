@@ -9,11 +9,9 @@ from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from jetpackc.ir import canonical, chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import canonical, chart, model as ir
 from jetpackc.source import Span
 
 TEXT = ir.Type("text")

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import trees
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from lark import Token
 from lark.lexer import ContextualLexer
 from trees import nodes

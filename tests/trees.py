@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields as fields_of
-from dataclasses import is_dataclass
+from dataclasses import fields as fields_of, is_dataclass
 from typing import Any
 
 from hypothesis import strategies as st

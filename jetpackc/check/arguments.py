@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from jetpackc.check.report import Report, listed
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import expansion
-from jetpackc.diagnostics.rules import types as rules
+from jetpackc.diagnostics.rules import expansion, types as rules
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -15,8 +15,7 @@ from jetpackc.check import walk
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 from jetpackc.source import Span
 
 

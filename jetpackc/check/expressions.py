@@ -12,8 +12,7 @@ from jetpackc.check.functions import FUNCTIONS, Function, Param
 from jetpackc.check.names import type_of
 from jetpackc.check.operators import fit
 from jetpackc.check.scope import Scope
-from jetpackc.diagnostics.rules import names as name_rules
-from jetpackc.diagnostics.rules import types as type_rules
+from jetpackc.diagnostics.rules import names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast

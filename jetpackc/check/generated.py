@@ -19,6 +19,12 @@ LONGEST = 63
 INTERNAL = 14
 """Bytes that internal objects add to a machine's name: `_`, `_` and a suffix of up to twelve."""
 
+MOST_PARAMS = 92
+"""Params of a machine: a Postgres function takes 100 arguments, and the one that creates a task has 8 of its own."""
+
+MOST_FIELDS = 98
+"""Fields of an event that may be sent: its function has 2 arguments of its own."""
+
 FUNCTIONS = ("create", "create_many", "send", "claim", "resolve", "retry", "at", "lost")
 
 INDEXES = ("pkey", "key", "stuck", "claim")
@@ -29,6 +35,7 @@ class Parts(Protocol):
 
     span: Span
     enums: list[ast.Enum]
+    events: list[ast.Event]
     machines: list[ast.Machine]
 
 
@@ -46,6 +53,8 @@ def check_generated(module: str, parts: Parts, report: Report) -> None:
     _check(ast.Name(module, parts.span), "module", LONGEST, report)
     for enum in parts.enums:
         _check(enum.name, "enum", LONGEST, report)
+    for event in parts.events:
+        _check_fields(event.name, event.fields, report)
     for machine in parts.machines:
         _check_machine(machine, report)
     _check_collisions(_relations(parts), report)
@@ -54,11 +63,16 @@ def check_generated(module: str, parts: Parts, report: Report) -> None:
 
 def _check_machine(machine: ast.Machine, report: Report) -> None:
     _check(machine.name, "machine", LONGEST - INTERNAL, report)
+    if len(machine.params) > MOST_PARAMS:
+        _too_many(machine.name, "machine", f"{len(machine.params)} params", MOST_PARAMS, report)
     for param in machine.params:
         _check(param.name, "param", LONGEST, report)
     for member in machine.members:
         if isinstance(member, ast.Var):
             _check(member.name, "var", LONGEST, report)
+    for on in _ons(machine.members):
+        if on.fields is not None and on.events[0].text not in LIFECYCLE:
+            _check_fields(on.events[0], on.fields, report)
     room = max(LONGEST - len(machine.name.text) - len("_send_"), INTERNAL)
     for event in _sendable(machine):
         _check(event, f"event of machine `{machine.name.text}`", room, report)
@@ -71,6 +85,17 @@ def _check(name: ast.Name, what: str, longest: int, report: Report) -> None:
     label = f"{len(name.text)} bytes, and {longest} fit"
     help = "Postgres keeps 63 bytes of a name, and the generated objects add to it"
     report.add(rules.NAME_TOO_LONG, message, name.span, label, help=help)
+
+
+def _check_fields(event: ast.Name, fields: tuple[ast.Field, ...], report: Report) -> None:
+    if len(fields) > MOST_FIELDS:
+        _too_many(event, "event", f"{len(fields)} fields", MOST_FIELDS, report)
+
+
+def _too_many(name: ast.Name, what: str, has: str, most: int, report: Report) -> None:
+    message = f"{what} `{name.text}` has {has}, and Postgres takes {most}"
+    help = "put what belongs together into one of type `json`"
+    report.add(rules.TOO_MANY_FIELDS, message, name.span, has, help=help)
 
 
 def _article(word: str) -> str:
@@ -87,14 +112,21 @@ def _sendable(machine: ast.Machine) -> list[ast.Name]:
 
 
 def _events(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[ast.Name]:
+    for member in _flat(members):
+        if isinstance(member, ast.On | ast.Ignore):
+            yield from member.events
+
+
+def _ons(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[ast.On]:
+    return (member for member in _flat(members) if isinstance(member, ast.On))
+
+
+def _flat(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[ast.MachineMember | ast.StateMember]:
+    """All members, those inside states too."""
     for member in members:
-        match member:
-            case ast.On(events=events) | ast.Ignore(events=events):
-                yield from events
-            case ast.State(members=inner):
-                yield from _events(inner)
-            case _:
-                pass
+        yield member
+        if isinstance(member, ast.State):
+            yield from _flat(member.members)
 
 
 def _relations(parts: Parts) -> Iterator[Object]:

@@ -13,11 +13,8 @@ from jetpackc.check.report import Report
 from jetpackc.check.scope import Fields, ModuleScope
 from jetpackc.check.signatures import refuse_defaults
 from jetpackc.check.types import SCALARS
-from jetpackc.diagnostics.rules import flow as flow_rules
-from jetpackc.diagnostics.rules import names as name_rules
-from jetpackc.diagnostics.rules import syntax as syntax_rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, syntax as syntax_rules
+from jetpackc.ir import chart, model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

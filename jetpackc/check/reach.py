@@ -8,8 +8,7 @@ from jetpackc.check import walk
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 
 def check_reach(subject: Subject) -> None:

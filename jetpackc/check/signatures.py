@@ -15,10 +15,8 @@ from jetpackc.check.scope import Fields, ModuleScope, Typed
 from jetpackc.check.tree import Tree
 from jetpackc.check.types import show
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import names as name_rules
-from jetpackc.diagnostics.rules import types as rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.diagnostics.rules import names as name_rules, types as rules
+from jetpackc.ir import chart, model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

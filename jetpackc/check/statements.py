@@ -12,9 +12,7 @@ from jetpackc.check.facts import where_not_true, where_true
 from jetpackc.check.operators import arithmetic
 from jetpackc.check.scope import RESERVED, Scope
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import flow as flow_rules
-from jetpackc.diagnostics.rules import names as name_rules
-from jetpackc.diagnostics.rules import types as type_rules
+from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast

@@ -14,8 +14,7 @@ from jetpackc.check.statements import BROKEN, Place, block, clause
 from jetpackc.check.tree import Node, Tree
 from jetpackc.check.types import INTERVAL
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import flow as flow_rules
-from jetpackc.diagnostics.rules import syntax as syntax_rules
+from jetpackc.diagnostics.rules import flow as flow_rules, syntax as syntax_rules
 from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from jetpackc.check.names import first_of_each
 from jetpackc.check.scope import Scope
 from jetpackc.check.types import show
-from jetpackc.diagnostics.rules import names as name_rules
-from jetpackc.diagnostics.rules import types as type_rules
+from jetpackc.diagnostics.rules import names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
 

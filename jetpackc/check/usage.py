@@ -9,8 +9,7 @@ from jetpackc.check.reach import answering
 from jetpackc.check.report import Report
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.rules import flow as rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 
 def check_guarded_enters(subject: Subject) -> None:

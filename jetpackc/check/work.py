@@ -8,10 +8,8 @@ from jetpackc.check import walk
 from jetpackc.check.reach import leaving
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import flow as rules
-from jetpackc.diagnostics.rules import syntax as syntax_rules
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.diagnostics.rules import flow as rules, syntax as syntax_rules
+from jetpackc.ir import chart, model as ir
 
 _OUTCOMES = ("SUCCESS", "ERROR")
 _OF_RUNS = frozenset(("SUCCESS", "RELEASED", "LEASE_EXPIRED", "TIMEOUT"))

@@ -16,8 +16,7 @@ from jetpackc.dev.process import WorkerProcess
 from jetpackc.dev.screen import Screen
 from jetpackc.dev.watch import TICK, state, ticks
 from jetpackc.diagnostics.model import Diagnostic
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 
 SEED = "dev.sql"
 BEGIN_ANEW = "to begin anew with an empty database, stop and remove `.jetpack`"

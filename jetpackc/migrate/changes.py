@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules.migration import UNSUPPORTED_CHANGE
-from jetpackc.ir import chart
-from jetpackc.ir import model as ir
+from jetpackc.ir import chart, model as ir
 from jetpackc.source import Span
 
 _BESIDE = "keep it as it is and write the new one beside it"

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from jetpackc.emit import SqlObject
-from jetpackc.ir import canonical
-from jetpackc.ir import model as ir
+from jetpackc.ir import canonical, model as ir
 
 
 class LockError(ValueError):

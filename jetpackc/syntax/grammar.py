@@ -10,8 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from lark import Lark
-from lark import __version__ as lark_version
+from lark import Lark, __version__ as lark_version
 
 
 @cache

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
 from jetpackc.check.expansion.limits import MAX_CALLS, MAX_LEVELS, MAX_PATH, TooMuchError, check_size
 from jetpackc.check.report import Report
-from jetpackc.diagnostics.rules import expansion as rules
-from jetpackc.diagnostics.rules import names
+from jetpackc.diagnostics.rules import expansion as rules, names
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import placed
 

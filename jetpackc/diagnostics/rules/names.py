@@ -25,3 +25,4 @@ NAME_TOO_LONG = Rule("J122", "name-too-long", Severity.ERROR, "a name of more by
 COLLIDING_NAMES = Rule(
     "J123", "colliding-names", Severity.ERROR, "two declarations that come out as one name in Postgres"
 )
+TOO_MANY_FIELDS = Rule("J124", "too-many-fields", Severity.ERROR, "more params or fields than Postgres takes")
