@@ -16,6 +16,9 @@ from jetpackc.source import Span
 
 TEXT = ir.Type("text")
 BOOL = ir.Type("bool")
+INT = ir.Type("int")
+INTS = ir.Type("int", array=True)
+JSON = ir.Type("json")
 
 
 # ---------------------------------------------------------------- canonical JSON
@@ -66,6 +69,9 @@ def test_reading_what_was_written_gives_the_program_back(program: ir.Program) ->
         ir.Literal("1", ir.Type("numeric")),
         ir.Literal(None, ir.Type("text", optional=True)),
         ir.In(ir.Ref("event", "x", TEXT), (ir.Literal("a", TEXT), ir.Literal("b", TEXT)), BOOL),
+        ir.Access(ir.Ref("param", "c", JSON), ir.Literal("name", TEXT), ir.Type("json", optional=True)),
+        ir.Access(ir.Array((ir.Literal(7, INT),), INTS), ir.Literal(0, INT), ir.Type("int", optional=True)),
+        ir.Array((), INTS),
     ],
 )
 def test_a_constant_keeps_its_kind(expr: ir.Expr) -> None:

@@ -112,7 +112,9 @@ def refs(expr: ir.Expr) -> Iterator[ir.Ref]:
             yield from (*refs(left), *refs(right))
         case ir.In(operand=operand, options=parts):
             yield from (ref for part in (operand, *parts) for ref in refs(part))
-        case ir.Call(arguments=parts):
+        case ir.Access(operand=operand, key=key):
+            yield from (*refs(operand), *refs(key))
+        case ir.Call(arguments=parts) | ir.Array(items=parts):
             yield from (ref for part in parts for ref in refs(part))
         case _:
             pass

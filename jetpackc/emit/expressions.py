@@ -44,6 +44,11 @@ def expression(node: ir.Expr, scope: Scope) -> Sql:
             return Sql(f"({expression(node.operand, scope)})::{sql_type(node.type, scope.schema)}")
         case ir.Call():
             return _call(node, scope)
+        case ir.Access():
+            return _access(node, scope)
+        case ir.Array():
+            items = ", ".join(top(item, scope) for item in node.items)
+            return Sql(f"array[{items}]::{sql_type(node.type, scope.schema)}")
 
 
 def top(node: ir.Expr, scope: Scope) -> Sql:
@@ -92,3 +97,21 @@ def _call(node: ir.Call, scope: Scope) -> Sql:
     if node.function == "backoff":
         return Sql(f"jet.backoff({arguments}, {scope.column('id')})")
     return Sql(f"{_FUNCTIONS.get(node.function, node.function)}({arguments})")
+
+
+def _access(node: ir.Access, scope: Scope) -> Sql:
+    """Postgres counts the elements of an array from 1, and a negative index of json from the end: neither is meant."""
+    operand, key = expression(node.operand, scope), top(node.key, scope)
+    if node.operand.type.array:
+        return Sql(f"({operand})[{_plus_one(node.key, key)}]")
+    found = f"{operand} -> {key}"
+    if node.key.type.kind != "text" and not isinstance(node.key, ir.Literal):
+        found = f"case when {key} >= 0 then {operand} -> ({key}) end"
+    return Sql(f"nullif({found}, 'null'::jsonb)")
+
+
+def _plus_one(key: ir.Expr, text: Sql) -> str:
+    """The greatest int has none that is greater, and no array has so many elements."""
+    if isinstance(key, ir.Literal) and isinstance(key.value, int):
+        return str(key.value + 1)
+    return f"nullif({text}, 2147483647) + 1"

@@ -141,7 +141,27 @@ class Call:
     type: Type
 
 
-Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`c.name`, `c["k"]`, `c[0]` of json, or `xs[0]` of an array; null where there is no such member or element.
+
+    `key` is a text (a Literal for `c.name`) or an int, which counts from 0 for both. A negative one finds nothing, in
+    json as in an array. What is found is json? of json (a JSON null is null), the element's type, optional, of an array."""
+
+    operand: Expr
+    key: Expr
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """`[a, b]`; `type` is the array's, and every item fits its element, optional ones too: an element may be null."""
+
+    items: tuple[Expr, ...]
+    type: Type
+
+
+Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call | Access | Array
 
 
 # ---------------------------------------------------------------- statements
