@@ -92,12 +92,18 @@ def test_check_prints_diagnostics_on_stdout_and_exits_1(cli: Cli, source: Path) 
     assert "\x1b" not in told.out
 
 
-@pytest.mark.parametrize("form", ["short", "json", "github"])
+@pytest.mark.parametrize("form", ["short", "json", "github", "sarif", "junit"])
 def test_other_formats_hold_nothing_else(cli: Cli, source: Path, form: str) -> None:
     source.write_text(BAD)
     told = cli("check", "--format", form)
     assert (told.code, told.err) == (1, "")
-    begins = {"short": "workflows.jet:2:", "json": "[\n", "github": "::error file=workflows.jet,"}
+    begins = {
+        "short": "workflows.jet:2:",
+        "json": "[\n",
+        "github": "::error file=workflows.jet,",
+        "sarif": '{\n  "$schema"',
+        "junit": "<?xml",
+    }
     assert told.out.startswith(begins[form])
     if form == "json":
         assert [found["severity"] for found in json.loads(told.out)] == ["error"]

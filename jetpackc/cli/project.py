@@ -41,7 +41,7 @@ def files_argument(command: Command) -> Command:
 
 def format_option(command: Command) -> Command:
     """--format."""
-    choice = click.Choice(["text", "short", "json", "github"])
+    choice = click.Choice(["text", "short", "json", "github", "sarif", "junit"])
     return click.option("--format", "form", type=choice, default="text", help="How to print diagnostics.")(command)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import import_module
 from typing import Protocol
 
 from jetpackc.diagnostics.model import Diagnostic
-from jetpackc.diagnostics.render import github, json, short, text
 from jetpackc.diagnostics.render.order import in_order, summary
 from jetpackc.source import Source
 
@@ -21,9 +22,14 @@ class Renderer(Protocol):
     ) -> str: ...
 
 
+def _render(
+    form: str, diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False
+) -> str:
+    """Load a format when it is asked for: all of them would cost each command 15 ms."""
+    render: Renderer = import_module(f"{__name__}.{form}").render
+    return render(diagnostics, sources, color=color)
+
+
 FORMATS: Mapping[str, Renderer] = {
-    "text": text.render,
-    "short": short.render,
-    "json": json.render,
-    "github": github.render,
+    form: partial(_render, form) for form in ("text", "short", "json", "github", "sarif", "junit")
 }
