@@ -22,9 +22,7 @@ class Renderer(Protocol):
     ) -> str: ...
 
 
-def _render(
-    form: str, diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False
-) -> str:
+def _render(form: str, diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:
     """Load a format when it is asked for: all of them would cost each command 15 ms."""
     render: Renderer = import_module(f"{__name__}.{form}").render
     return render(diagnostics, sources, color=color)

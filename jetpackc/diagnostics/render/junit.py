@@ -1,5 +1,7 @@
-"""JUnit's XML, which most CI servers show: a suite a file, a test a finding. Errors fail; a warning is a test that passed
-and has something to say, as it stops no build."""
+"""JUnit's XML, which most CI servers show: a suite a file, a test a finding.
+
+Errors fail; a warning is a test that passed and has something to say, as it stops no build.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +47,7 @@ def _case(suite: Element, path: str, diagnostic: Diagnostic, sources: Mapping[st
     rule, span = diagnostic.rule, diagnostic.span
     place = f" at {span.line}:{span.column}" if span else ""
     said = _xml(one_line(diagnostic.message))
-    case = SubElement(
-        suite, "testcase", {"classname": _xml(one_line(path)), "name": f"{rule.code} {rule.name}{place}"}
-    )
+    case = SubElement(suite, "testcase", {"classname": _xml(one_line(path)), "name": f"{rule.code} {rule.name}{place}"})
     if span:
         case.attrib |= {"file": _xml(one_line(path)), "line": str(span.line)}
     kind, attributes = ("failure", {"type": rule.code, "message": said}) if diagnostic.is_error else ("system-out", {})
