@@ -130,7 +130,7 @@ def _branches(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 expressions = opaque(st.recursive(leaves, _branches, max_leaves=8))
 arguments = arguments_of(expressions)
-fields = some(node(ast.Field, name=names, type=types, default=maybe(expressions)))
+fields = some(node(ast.Field, name=names, type=types, default=maybe(expressions), doc=docs))
 
 gotos = node(ast.Goto, target=states, delay=maybe(expressions)) | node(ast.Goto, target=st.none(), delay=st.none())
 each = st.tuples(names, expressions) | st.tuples(st.none(), st.none())

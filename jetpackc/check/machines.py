@@ -120,7 +120,7 @@ def _param_fields(nodes: Sequence[ast.Field], params: Fields, scope: Scope) -> t
         if param.type is not None and param.name not in before:
             narrow = Scope(scope.module, scope.report, params=dict(before))
             default = value(node.default, narrow, param.type) if node.default else None
-            found.append(ir.Field(param.name, param.type, default, span=node.span))
+            found.append(ir.Field(param.name, param.type, default, node.doc, node.span))
         before[param.name] = param
     return tuple(found)
 

@@ -71,13 +71,15 @@ def typed_fields(fields: Iterable[ast.Field], what: str, enums: Mapping[str, obj
     for field in fields:
         type = type_of(field.type, enums, report)
         if declare(field.name, what, seen, report):
-            found[field.name.text] = Typed(field.name.text, type, field.name.span, field.default is not None)
+            has_default = field.default is not None
+            found[field.name.text] = Typed(field.name.text, type, field.name.span, has_default, field.doc)
     return found
 
 
 def ir_fields(fields: Fields) -> tuple[ir.Field, ...]:
     """The fields whose type is known, without defaults."""
-    return tuple(ir.Field(field.name, field.type, span=field.span) for field in fields.values() if field.type)
+    found = (field for field in fields.values() if field.type)
+    return tuple(ir.Field(field.name, field.type, doc=field.doc, span=field.span) for field in found if field.type)
 
 
 def equal_payloads(left: Fields, right: Fields) -> bool:

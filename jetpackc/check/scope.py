@@ -41,6 +41,7 @@ class Typed:
     type: ir.Type | None
     span: Span
     has_default: bool = False
+    doc: str = ""
 
     @property
     def may_be_left_out(self) -> bool:

@@ -38,6 +38,7 @@ class Field:
     type: TypeName
     default: Expr | None
     span: Span
+    doc: str = ""
 
 
 # ---------------------------------------------------------------- statements

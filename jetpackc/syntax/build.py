@@ -154,7 +154,8 @@ class Builder:
 
     def _field(self, tree: Node) -> ast.Field:
         name, type_, default = tree.children
-        return ast.Field(self._name(name), self._node(type_), self._maybe(default), self._span(tree))
+        span = self._span(tree)
+        return ast.Field(self._name(name), self._node(type_), self._maybe(default), span, self._doc(span))
 
     def _type(self, tree: Node) -> ast.TypeName:
         name, array, optional = tree.children

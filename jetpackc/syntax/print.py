@@ -240,7 +240,11 @@ def _names(names: Iterable[ast.Name]) -> str:
 
 
 def _fields(fields: Iterable[ast.Field]) -> str:
-    return f"({', '.join(map(_field, fields))})"
+    nodes = tuple(fields)
+    if not any(node.doc for node in nodes):
+        return f"({', '.join(map(_field, nodes))})"
+    lines = (line for node in nodes for line in (*_doc(node.doc), f"{_field(node)},"))
+    return "\n".join(("(", *(f"{_INDENT}{line}" for line in lines), ")"))
 
 
 def _field(node: ast.Field) -> str:
@@ -256,6 +260,8 @@ def _block(head: str, inside: Sequence[list[str]]) -> list[str]:
     """A head and what stands in braces behind it, on one line if it is one line itself and there is room."""
     if not inside:
         return [f"{head} {{}}"]
-    if len(inside) == 1 and len(inside[0]) == 1 and len(head) + len(inside[0][0]) < _WIDTH:
-        return [f"{head} {{ {inside[0][0]} }}"]
-    return [f"{head} {{", *(f"{_INDENT}{line}".rstrip() for lines in inside for line in lines), "}"]
+    lone = inside[0][0] if len(inside) == 1 and len(inside[0]) == 1 else "\n"
+    if "\n" not in lone and len(head) + len(lone) < _WIDTH:
+        return [f"{head} {{ {lone} }}"]
+    inner = (line for lines in inside for text in lines for line in text.split("\n"))
+    return [f"{head} {{", *(f"{_INDENT}{line}".rstrip() for line in inner), "}"]
