@@ -34,7 +34,7 @@ def guard(node: ast.Expr, scope: Scope) -> ir.Expr | None:
 
 
 def typed(node: ast.Expr, scope: Scope, wanted: ir.Type | None = None) -> ir.Expr | None:
-    """The expression with the type it has by itself. `wanted` is a hint for bare enum values alone."""
+    """The expression with the type it has by itself. `wanted` is a hint for bare enum values and for array literals."""
     match node:
         case ast.Constant():
             return _constant(node, scope)
@@ -42,6 +42,10 @@ def typed(node: ast.Expr, scope: Scope, wanted: ir.Type | None = None) -> ir.Exp
             return _variable(node, scope, wanted)
         case ast.Member():
             return _member(node, scope)
+        case ast.Index():
+            return _index(node, scope)
+        case ast.ArrayExpr():
+            return _array(node, scope, wanted)
         case ast.Call():
             return _call(node, scope)
         case ast.Unary():
@@ -58,9 +62,6 @@ def typed(node: ast.Expr, scope: Scope, wanted: ir.Type | None = None) -> ir.Exp
         case ast.Ascribed():
             wanted = type_of(node.type, scope.module.enums, scope.report)
             return value(node.value, scope, wanted) if wanted else None
-        case ast.Index() | ast.ArrayExpr():
-            scope.report.unsupported("an array", node.span)
-            return None
 
 
 # ---------------------------------------------------------------- constants and names
@@ -134,12 +135,60 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
     found = typed(base, scope)
     if found is None:
         return None
-    if found.type.kind == "json":
-        scope.report.unsupported("a member of `json`", node.span)
-        return None
+    if types.is_plain(found.type, "json"):
+        return ir.Access(found, ir.Literal(node.name.text, types.TEXT), types.MEMBER)
     message = f"`{types.show(found.type)}` has no members"
     scope.report.add(type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`")
     return None
+
+
+def _index(node: ast.Index, scope: Scope) -> ir.Expr | None:
+    """`c["k"]` and `c[0]` of json, `xs[0]` of an array."""
+    base = typed(node.base, scope)
+    if base is None:
+        return None
+    if base.type.array:
+        key = value(node.key, scope, types.INT)
+        return key and ir.Access(base, key, types.element(base.type))
+    if base.type.kind == "json":
+        key = typed(node.key, scope)
+        wanted = types.TEXT if key and types.is_plain(key.type, "text") else types.INT
+        key = key and operators.fit(key, wanted, node.key.span, scope.report)
+        return key and ir.Access(base, key, types.MEMBER)
+    shown = types.show(base.type)
+    scope.report.add(type_rules.NO_MEMBER, f"`{shown}` has no elements", node.base.span, f"a `{shown}`")
+    return None
+
+
+def _array(node: ast.ArrayExpr, scope: Scope, wanted: ir.Type | None) -> ir.Expr | None:
+    """`[a, b]`: of the type that is wanted, else of that of its items."""
+    item = types.element(wanted) if wanted is not None and wanted.array else _item_type(node, scope)
+    if item is None:
+        return None
+    items = [value(each, scope, item) for each in node.items]
+    found = tuple(each for each in items if each is not None)
+    return ir.Array(found, types.array_of(item)) if len(found) == len(items) else None
+
+
+def _item_type(node: ast.ArrayExpr, scope: Scope) -> ir.Type | None:
+    """What the items have in common. Those that fit it are lowered again, as values of it: that reports nothing twice."""
+    shared: ir.Type = types.NULL
+    for item in node.items:
+        found = typed(item, scope, shared)
+        if found is None:
+            return None
+        wider = types.common(shared, found.type)
+        if wider is None or found.type.array:
+            message, shown = "the items of an array are of one type", types.show(found.type)
+            beside = "array inside an array" if found.type.array else f"`{shown}` beside a `{types.show(shared)}`"
+            scope.report.add(type_rules.TYPE_MISMATCH, message, item.span, f"a {beside}")
+            return None
+        shared = wider
+    if shared.kind == "null":
+        help = "say it: `[] as text[]`"
+        scope.report.add(type_rules.TYPE_MISMATCH, "an array of what?", node.span, "of no type by itself", help=help)
+        return None
+    return replace(shared, optional=True)
 
 
 def _scoped(base: str, node: ast.Member, scope: Scope) -> ir.Expr | None:
@@ -187,7 +236,7 @@ def _binary(node: ast.Binary, scope: Scope, wanted: ir.Type | None) -> ir.Expr |
         return _logic(node, scope)
     if _is_state_test(node, scope):
         return _state_test(node, scope)
-    pair = _pair(node.left, node.right, scope, wanted if node.operator == "??" else None)
+    pair = _pair(node.left, node.right, scope, wanted if node.operator in {"??", "++"} else None)
     if pair is None:
         return None
     if node.operator in operators.COMPARISONS:
@@ -209,7 +258,7 @@ def _logic(node: ast.Binary, scope: Scope) -> ir.Expr | None:
 
 
 def _pair(left: ast.Expr, right: ast.Expr, scope: Scope, wanted: ir.Type | None) -> tuple[ir.Expr, ir.Expr] | None:
-    """Both operands; each tells the other which enum a bare value is of."""
+    """Both operands; each tells the other of which type a bare value or an array literal is."""
     if wanted is None and _is_bare(left, scope):
         second, first = _hinted(right, left, scope, None)
     else:
@@ -228,32 +277,51 @@ def _hinted(
 
 
 def _is_bare(node: ast.Expr, scope: Scope) -> bool:
+    """Whether it takes its type from what it stands beside."""
+    if isinstance(node, ast.ArrayExpr):
+        return True
     return isinstance(node, ast.Variable) and scope.lookup(node.name) is None
 
 
 def _in(node: ast.In, scope: Scope) -> ir.Expr | None:
-    if node.options is None:
-        scope.report.unsupported("`in` with an array", node.span)
-        return None
+    if node.collection is not None:
+        pair = _pair_in(node.operand, node.collection, scope)
+        return pair and operators.member_of(node, *pair, scope.report)
     if _is_state(node.operand, scope):
-        leaves = [_leaves(option, scope) for option in node.options]
+        leaves = [_leaves(option, scope) for option in node.options or ()]
         found = [leaf for names in leaves if names for leaf in names]
         return _in_states(tuple(dict.fromkeys(found))) if all(leaves) else None
     operand = typed(node.operand, scope)
     if operand is None:
         return None
-    options = [typed(option, scope, operand.type) for option in node.options]
+    options = [typed(option, scope, operand.type) for option in node.options or ()]
     if None in options:
         return None
+    if len(options) == 1 and options[0] and options[0].type.array and not operand.type.array:
+        return operators.member_of(node, operand, options[0], scope.report)
     return operators.one_of(node, operand, tuple(option for option in options if option), scope.report)
+
+
+def _pair_in(operand: ast.Expr, collection: ast.Expr, scope: Scope) -> tuple[ir.Expr, ir.Expr] | None:
+    """The operands of `x in xs`; the array tells which enum a bare value is of."""
+    whole = typed(collection, scope)
+    if whole is None and _is_bare(operand, scope):
+        return None
+    one = typed(operand, scope, types.element(whole.type) if whole else None)
+    return (one, whole) if one is not None and whole is not None else None
 
 
 def _cast(node: ast.Cast, scope: Scope) -> ir.Expr | None:
     wanted = type_of(node.type, scope.module.enums, scope.report)
-    operand = typed(node.operand, scope)
+    operand = typed(node.operand, scope, wanted if wanted and _is_open(node.operand, scope) else None)
     if wanted is None or operand is None:
         return None
     return operators.cast(node, operand, wanted, scope.report)
+
+
+def _is_open(node: ast.Expr, scope: Scope) -> bool:
+    """Whether it is an array literal that has no type by itself: `[]`, or of bare values of an enum."""
+    return isinstance(node, ast.ArrayExpr) and all(_is_bare(item, scope) for item in node.items)
 
 
 # ---------------------------------------------------------------- `state == charging`
@@ -264,7 +332,10 @@ def _is_state_test(node: ast.Binary, scope: Scope) -> bool:
     right = node.right
     if node.operator not in {"==", "!="} or not _is_state(node.left, scope) or _dotted(right) is None:
         return False
-    return not isinstance(right, ast.Variable) or scope.lookup(right.name) is None
+    root = right
+    while isinstance(root, ast.Member):
+        root = root.base
+    return isinstance(root, ast.Variable) and root.name not in _SCOPES and scope.lookup(root.name) is None
 
 
 def _state_test(node: ast.Binary, scope: Scope) -> ir.Expr | None:
@@ -353,11 +424,13 @@ def _params(function: Function, count: int) -> tuple[Param, ...]:
 def _argument(param: Param, given: ast.Expr | None, function: Function, scope: Scope) -> ir.Expr | None:
     if given is None:
         return param.default
-    if param.type is not None:
-        return value(given, scope, param.type)
     found = typed(given, scope)
     if found is None:
         return None
+    if param.type is not None and not (param.or_array and found.type.array):
+        return operators.fit(found, param.type, given.span, scope.report)
+    if param.or_array:
+        return operators.required_value(given, found, scope.report)
     takes = types.is_number(found.type) if function.numbers else found.type.kind in types.EXTREMES
     if takes:
         return operators.required_value(given, found, scope.report)

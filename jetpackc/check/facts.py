@@ -20,6 +20,8 @@ def where_true(guard: ir.Expr | None) -> frozenset[Key]:
             return where_true(left) | where_true(right)
         case ir.Binary(operator=operator, left=left, right=right) if operator in _COMPARISONS:
             return _name(left) | _name(right)
+        case ir.In(operand=operand, options=(one,)) if one.type.array:
+            return _name(operand) | _name(one)
         case ir.In(operand=operand):
             return _name(operand)
         case _:

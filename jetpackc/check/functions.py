@@ -10,11 +10,13 @@ from jetpackc.ir.model import Expr, Literal, Type
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter. One of type None takes any type that the function's other such arguments share (see `Function`)."""
+    """A parameter. One of type None takes any type that the function's other such arguments share (see `Function`);
+    `or_array`: any array may stand there, too."""
 
     name: str
     type: Type | None
     default: Expr | None = None
+    or_array: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ _TABLE = (
         INTERVAL,
         "a delay that doubles from `base` with each attempt up to `cap`, with a jitter that the task's id decides",
     ),
-    Function("length", (Param("of", TEXT),), INT, "the number of characters"),
+    Function("length", (Param("of", TEXT, or_array=True),), INT, "the number of characters; of elements, for an array"),
     Function("lower", (Param("of", TEXT),), TEXT, "the text in lower case"),
     Function("upper", (Param("of", TEXT),), TEXT, "the text in upper case"),
     Function("trim", (Param("of", TEXT),), TEXT, "the text without spaces at both ends"),

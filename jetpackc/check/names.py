@@ -49,13 +49,10 @@ def refuse_reserved(name: ast.Name, what: str, report: Report) -> None:
 def type_of(node: ast.TypeName, enums: Mapping[str, object], report: Report) -> ir.Type | None:
     """The type that was written; None, and a finding, when there is none of that name."""
     name = node.name.text
-    if node.array:
-        report.unsupported("an array type", node.span)
-        return None
     if name in SCALARS:
-        return ir.Type(SCALARS[name], optional=node.optional)
+        return ir.Type(SCALARS[name], array=node.array, optional=node.optional)
     if name in enums:
-        return ir.Type("enum", name, optional=node.optional)
+        return ir.Type("enum", name, node.array, node.optional)
     report.unknown(rules.UNKNOWN_TYPE, "type", name, node.name.span, [*SCALARS, *enums], help=_known(enums))
     return None
 

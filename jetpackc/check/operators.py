@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from jetpackc.check import types as t
 from jetpackc.check.report import Report
+from jetpackc.diagnostics.model import Fix
 from jetpackc.diagnostics.rules import types as rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
@@ -45,7 +46,8 @@ def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report) -> ir.Expr 
         out_of_range(str(found.value), wanted, span, report)
         return None
     message = f"expected `{t.show(wanted)}`, found `{t.show(found.type)}`"
-    report.add(rules.TYPE_MISMATCH, message, span, f"a `{t.show(found.type)}`", help=_conversion(found, wanted))
+    help, fixes = _conversion(found, wanted), as_type(found, wanted, span)
+    report.add(rules.TYPE_MISMATCH, message, span, f"a `{t.show(found.type)}`", help=help, fixes=fixes)
     return None
 
 
@@ -65,12 +67,31 @@ def _conversion(found: ir.Expr, wanted: ir.Type) -> str:
         return "write a duration such as `30s` or `1h30m`"
     if wanted.kind == "enum" and isinstance(found, ir.Literal) and found.type.kind == "text":
         return f"a value of an enum is written without quotes: `{found.value}`"
-    return f"convert it with `as {t.show(t.required(wanted))}`" if t.castable(found.type, wanted) else ""
+    if not t.castable(found.type, wanted):
+        return ""
+    help = f"convert it with `as {t.show(t.required(wanted))}`"
+    is_short = found.type.optional and not wanted.optional
+    return f"{help}, and say what stands for null: `… as {t.show(t.required(wanted))} ?? …`" if is_short else help
+
+
+def as_type(found: ir.Expr, wanted: ir.Type, span: Span) -> tuple[Fix, ...]:
+    """The edit that says what a json value is, where that is all that is missing."""
+    if not t.is_plain(found.type, "json") or (found.type.optional and not wanted.optional):
+        return ()
+    return _cast_behind(found, wanted, span)
+
+
+def _cast_behind(found: ir.Expr, wanted: ir.Type, span: Span) -> tuple[Fix, ...]:
+    if not isinstance(found, ir.Access | ir.Ref):
+        return ()
+    written = f"as {t.show(t.required(wanted))}"
+    end = Span(span.path, span.end, span.end, span.line, span.column + span.end - span.start)
+    return (Fix(f"convert it with `{written}`", end, f" {written}"),)
 
 
 def negate(node: ast.Unary, operand: ir.Expr, report: Report) -> ir.Expr | None:
     """`-x`, for numbers and intervals."""
-    if not (t.is_number(operand.type) or operand.type.kind == "interval"):
+    if not (t.is_number(operand.type) or t.is_plain(operand.type, "interval")):
         _bad_operands("-", node.span, report, operand)
         return None
     return ir.Unary("-", operand, operand.type) if _not_null(node.operand, operand, report) else None
@@ -82,12 +103,25 @@ def compare(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> 
     if is_null(left) or is_null(right):
         null_comparison(node.span, report, negated=node.operator == "!=")
         return None
+    if "json" in {left.type.kind, right.type.kind}:
+        _json_comparison(node, left, right, report)
+        return None
     shared = t.common(left.type, right.type)
     allowed = t.equatable if node.operator in {"==", "!="} else t.ordered
     if shared is None or not allowed(shared):
         _bad_operands(node.operator, node.span, report, left, right)
         return None
     return ir.Binary(node.operator, left, right, t.optional_if(t.BOOL, left.type, right.type))
+
+
+def _json_comparison(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> None:
+    """Record a comparison of json, with the type of the other side as what may be meant."""
+    found, other, span = (left, right, node.left.span) if left.type.kind == "json" else (right, left, node.right.span)
+    comparable = t.is_plain(found.type, "json") and other.type.kind != "json"
+    wanted = other.type if comparable else t.TEXT
+    help = f"say what it is: `… as {t.show(t.required(wanted))} {node.operator} …`"
+    fixes = _cast_behind(found, wanted, span) if comparable else ()
+    _bad_operands(node.operator, node.span, report, left, right, help=help, fixes=fixes)
 
 
 def null_comparison(span: Span, report: Report, *, negated: bool = False) -> None:
@@ -114,14 +148,20 @@ def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) 
 
 
 def concatenate(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
-    """`++` on text."""
+    """`++` on text, and on arrays of one type."""
     if not (_not_null(node.left, left, report) and _not_null(node.right, right, report)):
         return None
-    if left.type.kind == right.type.kind == "text":
-        return ir.Binary("++", left, right, t.TEXT)
-    help = "convert the other one with `as text`" if "text" in {left.type.kind, right.type.kind} else ""
-    _bad_operands("++", node.span, report, left, right, help=help)
+    if t.same(left.type, right.type) and (left.type.array or left.type.kind == "text"):
+        return ir.Binary("++", left, right, left.type)
+    _bad_operands("++", node.span, report, left, right, help=_joining(left.type, right.type))
     return None
+
+
+def _joining(left: ir.Type, right: ir.Type) -> str:
+    """How `++` could be meant."""
+    if left.array != right.array:
+        return "put a value in brackets to join it to an array: `xs ++ [x]`"
+    return "convert the other one with `as text`" if t.TEXT in {left, right} else ""
 
 
 def coalesce(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
@@ -153,13 +193,30 @@ def one_of(node: ast.In, operand: ir.Expr, options: tuple[ir.Expr, ...], report:
     return ir.In(operand, options, t.optional_if(t.BOOL, operand.type, *types))
 
 
+def member_of(node: ast.In, operand: ir.Expr, collection: ir.Expr, report: Report) -> ir.Expr | None:
+    """`x in xs`. It is null where one of them is null; a null among the elements is equal to nothing."""
+    if is_null(operand):
+        null_comparison(node.span, report)
+        return None
+    if not collection.type.array:
+        help = "behind `in` stands an array, or values in parentheses: `x in (a, b)`"
+        if collection.type.kind == "json":
+            help = f"say what is in it: `… as {t.show(t.array_of(operand.type))}`"
+        _bad_operands("in", node.span, report, operand, collection, help=help)
+        return None
+    item = t.element(collection.type)
+    operand = adapt(operand, item)
+    shared = t.common(operand.type, item)
+    if shared is None or not t.equatable(shared):
+        _bad_operands("in", node.span, report, operand, collection)
+        return None
+    return ir.In(operand, (collection,), t.optional_if(t.BOOL, operand.type, collection.type))
+
+
 def cast(node: ast.Cast, operand: ir.Expr, wanted: ir.Type, report: Report) -> ir.Expr | None:
     """`x as type`; null stays null."""
     if is_null(operand):
         return ir.Literal(None, replace(wanted, optional=True))
-    if "json" in {operand.type.kind, wanted.kind} and not t.same(operand.type, wanted):
-        report.unsupported("a conversion of `json`", node.span)
-        return None
     if not t.castable(operand.type, wanted):
         message = f"`{t.show(operand.type)}` does not convert to `{t.show(wanted)}`"
         report.add(rules.BAD_CAST, message, node.span, f"a `{t.show(operand.type)}`")
@@ -179,9 +236,12 @@ def _not_null(node: ast.Expr, expr: ir.Expr, report: Report) -> bool:
     return not expr.type.optional
 
 
-def _bad_operands(operator: str, span: Span, report: Report, *operands: ir.Expr, help: str = "") -> None:
+def _bad_operands(
+    operator: str, span: Span, report: Report, *operands: ir.Expr, help: str = "", fixes: tuple[Fix, ...] = ()
+) -> None:
     found = " and ".join(f"`{t.show(operand.type)}`" for operand in operands)
-    report.add(rules.BAD_OPERANDS, f"`{operator}` does not take {found}", span, f"{found} here", help=help)
+    message = f"`{operator}` does not take {found}"
+    report.add(rules.BAD_OPERANDS, message, span, f"{found} here", help=help, fixes=fixes)
 
 
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))

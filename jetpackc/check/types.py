@@ -19,7 +19,10 @@ TEXT = Type("text")
 TIMESTAMPTZ = Type("timestamptz")
 DATE = Type("date")
 INTERVAL = Type("interval")
+JSON = Type("json")
 NULL = Type("null", optional=True)
+MEMBER = Type("json", optional=True)
+"""What a member of json is before `as` says more."""
 
 SCALARS: dict[str, TypeKind] = {
     "bool": "bool",
@@ -66,6 +69,21 @@ def same(left: Type, right: Type) -> bool:
     return required(left) == required(right)
 
 
+def element(type: Type) -> Type:
+    """What an array of this type holds: values that may be null."""
+    return replace(type, array=False, optional=True)
+
+
+def array_of(type: Type) -> Type:
+    """The type of an array of these."""
+    return replace(type, array=True, optional=False)
+
+
+def is_plain(type: Type, kind: str) -> bool:
+    """Whether it is this kind itself, not an array of it."""
+    return type.kind == kind and not type.array
+
+
 def is_number(type: Type) -> bool:
     """Whether it is int, bigint, numeric or float."""
     return type.kind in _RANK and not type.array
@@ -96,16 +114,18 @@ def ordered(type: Type) -> bool:
 
 
 def equatable(type: Type) -> bool:
-    """Whether `==` compares it."""
-    return type.kind != "json" and not type.array
+    """Whether `==` compares it: anything but json, and arrays of it."""
+    return type.kind != "json"
 
 
 def castable(found: Type, wanted: Type) -> bool:
     """Whether `x as wanted` means something for an `x` of `found`. Null aside."""
+    if is_plain(found, "json") or is_plain(wanted, "json"):
+        return True
     pair = (found.kind, wanted.kind)
-    return (
+    return found.array == wanted.array and (
         same(found, wanted)
-        or (is_number(found) and is_number(wanted))
+        or (found.kind in _RANK and wanted.kind in _RANK)
         or pair in {("date", "timestamptz"), ("timestamptz", "date")}
         or (found.kind == "text" and wanted.kind in _TEXT_FORM)
         or (wanted.kind == "text" and found.kind in _TEXT_FORM)
@@ -114,6 +134,8 @@ def castable(found: Type, wanted: Type) -> bool:
 
 def arithmetic(operator: str, left: Type, right: Type) -> Type | None:
     """The type of `left operator right` for `+ - * / %`, operands without null; None when it means nothing."""
+    if left.array or right.array:
+        return None
     if is_number(left) and is_number(right):
         wider = left if _RANK[left.kind] >= _RANK[right.kind] else right
         return None if operator == "%" and wider.kind == "float" else wider

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jetpackc.check.names import first_of_each
 from jetpackc.check.scope import Scope
-from jetpackc.check.types import show
+from jetpackc.check.types import equatable, show
 from jetpackc.diagnostics.rules import names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
@@ -24,7 +24,7 @@ def _is_column(name: ast.Name, scope: Scope) -> bool:
         candidates = [*scope.params, *scope.vars]
         scope.report.unknown(name_rules.UNKNOWN_NAME, "param or var", name.text, name.span, candidates)
         return False
-    if found.type is not None and (found.type.kind == "json" or found.type.array):
+    if found.type is not None and not equatable(found.type):
         message = f"`{show(found.type)}` has no equality, which `unique` needs"
         scope.report.add(type_rules.TYPE_MISMATCH, message, name.span, f"a `{show(found.type)}`")
     return True

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jetpackc.emit.sql import Sql, from_json, interval_literal, literal, sql_type
+from jetpackc.emit.sql import Sql, array_from_json, from_json, interval_literal, literal, scalar_from_json, sql_type
 from jetpackc.ir import model as ir
 
 _OPERATORS = {"==": "=", "!=": "<>", "++": "||"}
 _ORDERED = frozenset(("<", "<=", ">", ">="))
 _NUMERIC = frozenset(("int", "bigint", "float", "numeric"))
 _FUNCTIONS = {"min": "least", "max": "greatest", "trim": "btrim"}
+
+_GREATEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,9 @@ def expression(node: ir.Expr, scope: Scope) -> Sql:
         case ir.IsNull():
             return Sql(f"({expression(node.operand, scope)} is {'not ' if node.negated else ''}null)")
         case ir.In():
-            options = ", ".join(expression(option, scope) for option in node.options)
-            return Sql(f"({expression(node.operand, scope)} in ({options}))")
+            return _in(node, scope)
         case ir.Cast():
-            return Sql(f"({expression(node.operand, scope)})::{sql_type(node.type, scope.schema)}")
+            return _cast(node, scope)
         case ir.Call():
             return _call(node, scope)
         case ir.Access():
@@ -92,8 +93,34 @@ def _binary(node: ir.Binary, scope: Scope) -> Sql:
     return Sql(f"({left}{collate} {_OPERATORS.get(node.operator, node.operator)} {right})")
 
 
+def _in(node: ir.In, scope: Scope) -> Sql:
+    operand = expression(node.operand, scope)
+    if not node.options[0].type.array or node.operand.type.array:
+        return Sql(f"({operand} in ({', '.join(expression(option, scope) for option in node.options)}))")
+    array = expression(node.options[0], scope)
+    found = f"coalesce({operand} = any ({array}), false)"
+    unknown = [text for text, part in ((operand, node.operand), (array, node.options[0])) if part.type.optional]
+    if not unknown:
+        return Sql(found)
+    return Sql(f"case when num_nulls({', '.join(unknown)}) = 0 then {found} end")
+
+
+def _cast(node: ir.Cast, scope: Scope) -> Sql:
+    found, operand = node.operand.type, top(node.operand, scope)
+    if found.kind != "json" and node.type.kind == "json":
+        return Sql(f"to_jsonb(({operand})::{sql_type(found, scope.schema)})")
+    if found.kind != "json" or node.type == ir.Type("json", array=found.array, optional=node.type.optional):
+        return Sql(f"({operand})::{sql_type(node.type, scope.schema)}")
+    value = Sql(f"to_jsonb({operand})") if found.array else operand
+    if node.type.array:
+        return array_from_json(value, node.type, scope.schema)
+    return value if node.type.kind == "json" else scalar_from_json(value, node.type, scope.schema)
+
+
 def _call(node: ir.Call, scope: Scope) -> Sql:
     arguments = ", ".join(top(argument, scope) for argument in node.arguments)
+    if node.function == "length" and node.arguments[0].type.array:
+        return Sql(f"cardinality({arguments})")
     if node.function == "backoff":
         return Sql(f"jet.backoff({arguments}, {scope.column('id')})")
     return Sql(f"{_FUNCTIONS.get(node.function, node.function)}({arguments})")
@@ -105,13 +132,17 @@ def _access(node: ir.Access, scope: Scope) -> Sql:
     if node.operand.type.array:
         return Sql(f"({operand})[{_plus_one(node.key, key)}]")
     found = f"{operand} -> {key}"
-    if node.key.type.kind != "text" and not isinstance(node.key, ir.Literal):
+    if node.key.type.kind != "text" and not _is_natural(node.key):
         found = f"case when {key} >= 0 then {operand} -> ({key}) end"
     return Sql(f"nullif({found}, 'null'::jsonb)")
 
 
+def _is_natural(key: ir.Expr) -> bool:
+    return isinstance(key, ir.Literal) and isinstance(key.value, int) and key.value >= 0
+
+
 def _plus_one(key: ir.Expr, text: Sql) -> str:
     """The greatest int has none that is greater, and no array has so many elements."""
-    if isinstance(key, ir.Literal) and isinstance(key.value, int):
+    if isinstance(key, ir.Literal) and isinstance(key.value, int) and key.value < _GREATEST:
         return str(key.value + 1)
-    return f"nullif({text}, 2147483647) + 1"
+    return f"nullif({text}, {_GREATEST}) + 1"

@@ -73,6 +73,7 @@ def _work(machine: ir.Machine, leaf: ir.State) -> Json:
 
 def _field(field: ir.Field) -> Json:
     kind = f"enum:{field.type.enum}" if field.type.kind == "enum" else field.type.kind
+    kind += "[]" if field.type.array else ""
     found: Json = {"name": field.name, "type": kind, "optional": field.type.optional}
     if field.default is not None or field.type.optional:
         found["default"] = True

@@ -11,7 +11,7 @@ from jetpackc.emit.sql import ident, literal, qualified
 from jetpackc.emit.work import has_timeouts
 from jetpackc.ir import model as ir
 
-SUPPORT_VERSION = 1
+SUPPORT_VERSION = 2
 """The version of the schema `jet` that this compiler writes; `jet.meta` tells the one installed."""
 
 

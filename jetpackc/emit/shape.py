@@ -7,7 +7,17 @@ from functools import cached_property
 
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.names import Names
-from jetpackc.emit.sql import Sql, array_literal, from_json, ident, json_literal, json_object, literal, sql_type
+from jetpackc.emit.sql import (
+    Sql,
+    array_literal,
+    from_json,
+    ident,
+    json_literal,
+    json_object,
+    kind_name,
+    literal,
+    sql_type,
+)
 from jetpackc.emit.statements import Context
 from jetpackc.ir import chart, model as ir
 
@@ -29,6 +39,11 @@ KEYED = Sql(
 SINGLE = Sql(f"{SETTINGS}\nset enable_seqscan = off set jit = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
 FAMILY = ("_parent", "_root", "_depth", "_at")
+
+
+def shown(type_: ir.Type) -> str:
+    """The type as it is written in the source."""
+    return f"{kind_name(type_)}{'[]' if type_.array else ''}{'?' if type_.optional else ''}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +159,7 @@ class Shape:
     def _spec(self, one: ir.Field) -> dict[str, object]:
         found: dict[str, object] = {
             "name": one.name,
-            "type": one.type.enum or one.type.kind,
+            "type": f"{kind_name(one.type)}{'[]' if one.type.array else ''}",
             "required": not one.type.optional and one.default is None,
         }
         if one.type.kind == "enum":
@@ -153,7 +168,7 @@ class Shape:
 
     def described(self, fields: tuple[ir.Field, ...]) -> Sql:
         """`amount: numeric, method: text?`, for a hint."""
-        parts = (f"{one.name}: {one.type.enum or one.type.kind}{'?' if one.type.optional else ''}" for one in fields)
+        parts = (f"{one.name}: {shown(one.type)}" for one in fields)
         return literal(", ".join(parts) or "none")
 
     @property

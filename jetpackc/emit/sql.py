@@ -124,7 +124,26 @@ def wrap_list(values: list[str], width: int = 110) -> list[str]:
 
 def from_json(container: str, name: str, type_: Type, schema: str) -> Sql:
     """The typed value of one member of a jsonb object; JSON's null and a missing member are both null."""
+    if type_.array:
+        return array_from_json(Sql(f"{container} -> {literal(name)}"), type_, schema)
     if type_.kind == "json":
         return Sql(f"nullif({container} -> {literal(name)}, 'null'::jsonb)")
     text = f"{container} ->> {literal(name)}"
     return Sql(f"({text})") if type_.kind == "text" else Sql(f"({text})::{sql_type(type_, schema)}")
+
+
+def scalar_from_json(value: Sql, type_: Type, schema: str) -> Sql:
+    """The typed value of any json value; an error where it is of another kind."""
+    return Sql(f"jet.scalar({value}, {literal(kind_name(type_))})::{sql_type(type_, schema)}")
+
+
+def array_from_json(value: Sql, type_: Type, schema: str) -> Sql:
+    """The array of a json array."""
+    if type_.kind == "json":
+        return Sql(f"jet.values({value})")
+    return Sql(f"jet.items({value}, {literal(kind_name(type_))})::{sql_type(type_, schema)}")
+
+
+def kind_name(type_: Type) -> str:
+    """What messages call one value of it."""
+    return type_.enum or type_.kind

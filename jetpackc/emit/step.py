@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jetpackc.emit.sql import Sql, literal
+from jetpackc.emit.sql import Sql, kind_name, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
 from jetpackc.ir import chart, model as ir
 
@@ -147,7 +147,7 @@ def _checked(leaf: ir.State, event: str, body: list[str], context: Context) -> l
         return body
     lines: list[str] = []
     for one in required:
-        told = literal(f"{event} needs field '{one.name}' ({one.type.enum or one.type.kind})")
+        told = literal(f"{event} needs field '{one.name}' ({kind_name(one.type)}{'[]' if one.type.array else ''})")
         lines.append(
             f"{'els' if lines else ''}if new._fence is not null and (new._payload ->> {literal(one.name)}) is null then"
         )

@@ -18,7 +18,7 @@ from .errors import DatabaseUnreachable, NewerDatabase, NotMigrated
 
 LOG = logging.getLogger("jetpack")
 
-KNOWN_VERSION = 1
+KNOWN_VERSION = 2
 """The newest version of the schema `jet` that this runtime knows."""
 
 CONNECT_TIMEOUT = 10
