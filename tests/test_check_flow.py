@@ -458,9 +458,6 @@ def test_a_machine_ignores_in_every_outermost_state_that_has_no_answer() -> None
         m(f"initial state s {{ on GO -> done {{ spawn m() as x }} }} {DONE}"),
         m(f"initial state s {{ on GO when subtree.all(final) -> done }} {DONE}"),
         m(f"initial state s {{ on GO when children.count(s) > 1 -> done }} {DONE}"),
-        m(f"initial state s {{ on GO(x: text[]) -> done }} {DONE}"),
-        m(f"initial state s {{ on GO(x: json) when x.y as int > 1 -> done }} {DONE}"),
-        m(f'initial state s {{ on GO(x: json) when (x as text) == "" -> done }} {DONE}'),
     ],
 )
 def test_what_comes_later_is_refused_once_at_its_place(text: str) -> None:

@@ -171,7 +171,7 @@ def _array(node: ast.ArrayExpr, scope: Scope, wanted: ir.Type | None) -> ir.Expr
 
 
 def _item_type(node: ast.ArrayExpr, scope: Scope) -> ir.Type | None:
-    """What the items have in common. Those that fit it are lowered again, as values of it: that reports nothing twice."""
+    """What the items have in common. They are lowered again as values of it, and a finding is kept once only."""
     shared: ir.Type = types.NULL
     for item in node.items:
         found = typed(item, scope, shared)
