@@ -79,7 +79,6 @@ def _file(span: Span) -> Json:
 
 def _region(span: Span, sources: Mapping[str, Source]) -> Json:
     region = {"startLine": span.line, "startColumn": span.column}
-    line, column = end_of(span, sources) or (None, None)
-    if line is not None:
-        region |= {"endLine": line, "endColumn": column}
+    if (end := end_of(span, sources)) is not None:
+        region |= {"endLine": end[0], "endColumn": end[1]}
     return region | {"charOffset": span.start, "charLength": span.end - span.start}
