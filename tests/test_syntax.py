@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trees
 from hypothesis import given, settings, strategies as st
-from lark import Token
+from lark import Token, Tree, UnexpectedInput
 from lark.lexer import ContextualLexer
 from trees import nodes
 
@@ -18,7 +18,8 @@ from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse, print_file, without_spans
 from jetpackc.syntax.errors import RESERVED
-from jetpackc.syntax.grammar import parser
+from jetpackc.syntax.driver import Tree as OurTree
+from jetpackc.syntax.grammar import driver, parser
 
 LANGUAGE = sorted((Path(__file__).parent / "language").glob("*.jet"))
 
@@ -325,6 +326,31 @@ def test_what_nests_too_deeply_is_said() -> None:
         assert found(text)
 
 
+def as_lark_says(ours: Any, lark: Any) -> bool:
+    """Whether two trees are the same, with the places of tokens and of what they make up."""
+    if isinstance(lark, Tree):
+        same = isinstance(ours, OurTree) and ours.data == lark.data and len(ours.children) == len(lark.children)
+        return same and all(map(as_lark_says, ours.children, lark.children))
+    if isinstance(lark, Token):
+        return (str(ours), ours.type, ours.start, ours.end) == (str(lark), lark.type, lark.start_pos, lark.end_pos)
+    return ours is None and lark is None
+
+
+def both_ways(text: str) -> bool:
+    """Whether the driver makes of a text what lark does, or nothing where lark refuses it."""
+    ours = driver().parse(text, 0, len(text))
+    try:
+        return as_lark_says(ours, parser().parse(text))
+    except UnexpectedInput:
+        return ours is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(trees.files)
+def test_the_driver_makes_the_tree_that_lark_makes(file: ast.File) -> None:
+    assert both_ways(print_file(file))
+
+
 def test_a_file_full_of_mistakes_is_read_little_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
     lex = ContextualLexer.lex
@@ -386,16 +412,21 @@ def test_no_text_is_too_strange(text: str) -> None:
 @pytest.fixture
 def fresh_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    parser.cache_clear()
+    forget_tables()
     yield tmp_path / "cache" / "jetpackc"
+    forget_tables()
+
+
+def forget_tables() -> None:
     parser.cache_clear()
+    driver.cache_clear()
 
 
 def test_the_tables_are_kept_between_runs(fresh_tables: Path) -> None:
     assert parsed("module m").items
     (kept,) = fresh_tables.iterdir()
     written = kept.stat().st_mtime_ns
-    parser.cache_clear()
+    forget_tables()
     assert parsed("module m").items
     assert kept.stat().st_mtime_ns == written
 
@@ -404,7 +435,7 @@ def test_tables_that_are_broken_are_built_anew(fresh_tables: Path) -> None:
     assert parsed("module m").items
     (kept,) = fresh_tables.iterdir()
     kept.write_bytes(b"\x80\x04broken")
-    parser.cache_clear()
+    forget_tables()
     assert parsed("module m").items
     assert kept.read_bytes() != b"\x80\x04broken"
 
@@ -422,3 +453,9 @@ def test_a_user_without_a_home_parses_all_the_same(fresh_tables: Path, monkeypat
     monkeypatch.setattr(Path, "home", homeless)
     assert parsed("module m").items
     assert not fresh_tables.exists()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(TOKENS, max_size=20).map(lambda tokens: "machine m { state s { " + " ".join(tokens) + " } }"))
+def test_the_driver_refuses_what_lark_refuses(text: str) -> None:
+    assert both_ways(text)

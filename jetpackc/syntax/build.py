@@ -1,4 +1,4 @@
-"""From lark's tree to the AST: one method a rule. What is odd but parses is reported on the way."""
+"""From the concrete tree to the AST: one method a rule. What is odd but parses is reported on the way."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from lark import Token, Tree
-
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source, Span
 from jetpackc.syntax import ast
+from jetpackc.syntax.driver import Token, Tree
 from jetpackc.syntax.literals import BadEscapeError, milliseconds, unescape
 
 _BETWEEN = re.compile(r'(?P<string>"(?:\\.|[^"\\\n])*")|(?:\s|//[^\n]*)+')
 
-Node = Any  # a Tree, a Token or None: what lark has for a child
+Node = Any  # a Tree, a Token or None: what a tree has for a child
 
 BYTE_ORDER_MARK = "\ufeff"
 """How some editors say at the start of a file that it is UTF-8."""
@@ -31,15 +30,18 @@ class Builder:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
+        self._methods: dict[str, Callable[[Tree], Any]] = {}
 
-    def items(self, tree: Tree[Token]) -> tuple[ast.Item, ...]:
+    def items(self, tree: Tree) -> tuple[ast.Item, ...]:
         """The items of a file or of a part of it."""
         return self._nodes(tree.children)
 
     # ------------------------------------------------------------ helpers
 
     def _node(self, tree: Node) -> Any:
-        method = cast("Callable[[Tree[Token]], Any]", getattr(self, f"_{tree.data}"))
+        method = self._methods.get(tree.data)
+        if method is None:
+            method = self._methods[tree.data] = getattr(self, f"_{tree.data}")
         return method(tree)
 
     def _nodes(self, trees: list[Node]) -> tuple[Any, ...]:
@@ -49,11 +51,7 @@ class Builder:
         return None if tree is None else self._node(tree)
 
     def _span(self, node: Node) -> Span:
-        if isinstance(node, Token):
-            return self.source.span(node.start_pos or 0, node.end_pos or 0)
-        if node.meta.empty:
-            return self.source.span(0, 0)
-        return self.source.span(node.meta.start_pos, node.meta.end_pos)
+        return self.source.span(node.start, node.end) if node.start >= 0 else self.source.span(0, 0)
 
     def _name(self, token: Node) -> ast.Name:
         return ast.Name(str(token), self._span(token))
@@ -62,7 +60,7 @@ class Builder:
         try:
             return unescape(str(token)[1:-1])
         except BadEscapeError as error:
-            start = (token.start_pos or 0) + 1 + error.offset
+            start = token.start + 1 + error.offset
             span = self.source.span(start, start + error.length)
             message = f"`{self.source.text[span.start : span.end]}` is {error}"
             help = 'write `\\\\` for a backslash; there are `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{1F600}`'
@@ -193,7 +191,7 @@ class Builder:
 
     def _state(self, tree: Node) -> ast.State:
         *heads, was, body = tree.children
-        kinds = tuple(str(head) for head in heads if isinstance(head, Token))
+        kinds = tuple(str(head) for head in heads if isinstance(head, str))
         names = self._nodes([head for head in heads if isinstance(head, Tree)])
         span = self._span(tree)
         return ast.State(cast("Any", kinds), names, self._maybe(was), self._maybe(body) or (), self._doc(span), span)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from lark import Lark, __version__ as lark_version
 
+from jetpackc.syntax.driver import Driver
+
 
 @cache
 def parser() -> Lark:
@@ -28,8 +30,14 @@ def parser() -> Lark:
         return built
 
 
+@cache
+def driver() -> Driver:
+    """The parser's tables, ready to make trees."""
+    return Driver(parser())
+
+
 def _build(text: str) -> Lark:
-    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True)
+    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=False)
 
 
 def _cache_file(text: str) -> Path | None:

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lark import Token, Tree, UnexpectedInput, UnexpectedToken
+from lark import UnexpectedInput, UnexpectedToken
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
@@ -15,8 +15,9 @@ from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.brackets import innermost_open, too_deep
 from jetpackc.syntax.build import BYTE_ORDER_MARK, Builder
+from jetpackc.syntax.driver import Tree
 from jetpackc.syntax.errors import describe
-from jetpackc.syntax.grammar import parser
+from jetpackc.syntax.grammar import driver, parser
 
 MAX_LEVELS = 120
 """How deep the grammar's rules may nest, so that no walk over the tree runs out of stack: an operator in a row is one
@@ -67,12 +68,12 @@ class _Reader:
         self.text = " " + text[1:] if text.startswith(BYTE_ORDER_MARK) else text
         self.starts: Sequence[int] = [found.start() for found in _TOP_LEVEL.finditer(self.text)]
 
-    def parts(self) -> tuple[list[Tree[Token]], list[Diagnostic]]:
+    def parts(self) -> tuple[list[Tree], list[Diagnostic]]:
         """The parts that parse, in their order, and what is wrong with those between them.
 
         Each part is read twice at most, so that a file full of mistakes takes no longer than two good ones.
         """
-        trees: list[Tree[Token]] = []
+        trees: list[Tree] = []
         diagnostics: list[Diagnostic] = []
         start = 0
         while True:
@@ -84,14 +85,17 @@ class _Reader:
             trees += [before] if isinstance(before, Tree) else []
             start = result.end
 
-    def _read(self, start: int, end: int) -> Tree[Token] | _Problem:
-        """The tree of a part, whose tokens have their places in the whole text."""
+    def _read(self, start: int, end: int) -> Tree | _Problem:
+        """The tree of a part, or what lark has to say of it. Places are those in the whole text."""
+        tree = driver().parse(self.text, start, end)
+        if tree is not None:
+            deep = _deepest(tree)
+            return tree if deep is None else self._nested(deep, start)
         try:
-            tree = parser().parse(" " * start + self.text[start:end])
+            parser().parse(" " * start + self.text[start:end])
         except UnexpectedInput as error:
             return self._problem(error, start)
-        deep = _deepest(tree)
-        return tree if deep is None else self._nested(deep, start)
+        raise AssertionError("lark parses what the driver does not")
 
     def _problem(self, error: UnexpectedInput, start: int) -> _Problem:
         at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
@@ -101,8 +105,8 @@ class _Reader:
         unclosed = self._unclosed(first, offset)
         return _Problem(unclosed or describe(error, self.source, offset), first, last)
 
-    def _nested(self, node: Tree[Token], start: int) -> _Problem:
-        offset = start if node.meta.empty else node.meta.start_pos
+    def _nested(self, node: Tree, start: int) -> _Problem:
+        offset = max(start, node.start)
         message = "this nests too deeply"
         help = "split it: more than a hundred operators in a row, or some thirty `when` in each other, do not compile"
         span = self.source.span(offset, offset + 1)
@@ -132,12 +136,9 @@ class _Reader:
         return Diagnostic(rules.UNCLOSED_BRACKET, message, span, f"no `{closing}` for it", help=f"add `{closing}`")
 
 
-def _deepest(tree: Tree[Token]) -> Tree[Token] | None:
+def _deepest(tree: Tree) -> Tree | None:
     """A node that lies deeper than any may; found without recursion, which is what it protects."""
-    pending = [(tree, 0)]
-    while pending:
-        node, depth = pending.pop()
-        if depth > MAX_LEVELS:
-            return node
-        pending += [(child, depth + 1) for child in node.children if isinstance(child, Tree)]
-    return None
+    level = [tree]
+    for _ in range(MAX_LEVELS + 1):
+        level = [child for node in level for child in node.children if type(child) is Tree]
+    return level[0] if level else None
