@@ -11,6 +11,7 @@ from jetpackc.diagnostics.model import Diagnostic, Fix
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean
 from jetpackc.source import Source, Span
+from jetpackc.syntax.grammar import parser
 
 RESERVED = frozenset(
     (
@@ -64,6 +65,21 @@ _CHARACTER_HELP = {
     "`": "strings stand in double quotes",
     ";": "a line end needs no `;`",
 }
+
+
+def refusal(text: str) -> UnexpectedInput:
+    """Why a text does not parse."""
+    try:
+        parser().parse(text)
+    except UnexpectedInput as error:
+        return error
+    raise AssertionError("lark parses what the driver does not")
+
+
+def place(error: UnexpectedInput) -> int | None:
+    """The offset of what does not fit; None for the end of the text."""
+    at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    return None if at_end else error.pos_in_stream
 
 
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:

@@ -1,61 +1,93 @@
-"""The LALR parser of grammar/jet.lark, its tables kept between runs: building them takes longer than most checks."""
+"""grammar/jet.lark, as tables to parse by and as lark's own parser, which says what is wrong with a text.
+
+Both are kept between runs: to build them takes longer than most checks.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from lark import Lark, __version__ as lark_version
-
+from jetpackc.syntax import tables
 from jetpackc.syntax.driver import Driver
 
+if TYPE_CHECKING:
+    from lark import Lark
 
-@cache
-def parser() -> Lark:
-    """The parser, from the user's cache directory where it stands there, else built and put there if possible."""
-    text = files("jetpackc.grammar").joinpath("jet.lark").read_text(encoding="utf-8")
-    kept = _cache_file(text)
-    if kept is None:
-        return _build(text)
-    try:
-        return Lark.load(io.BytesIO(kept.read_bytes()))
-    except Exception:  # missing, cut off, written by another user's lark: whatever it is, build anew
-        built = _build(text)
-        _keep(built, kept)
-        return built
+T = TypeVar("T")
 
 
 @cache
 def driver() -> Driver:
-    """The parser's tables, ready to make trees."""
-    return Driver(parser())
+    """What makes the tree of a text that parses."""
+    kept = _kept(
+        "json",
+        lambda data: tables.from_json(json.loads(data)),
+        lambda: tables.of_lark(parser()),
+        lambda made: json.dumps(made).encode(),
+    )
+    return Driver(kept)
 
 
-def _build(text: str) -> Lark:
-    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=False)
+@cache
+def parser() -> Lark:
+    """lark's parser."""
+    from lark import Lark, __version__
+
+    return _kept(f"{__version__}.bin", lambda data: Lark.load(io.BytesIO(data)), lambda: _build(Lark), _saved)
 
 
-def _cache_file(text: str) -> Path | None:
+def _text() -> str:
+    return files("jetpackc.grammar").joinpath("jet.lark").read_text(encoding="utf-8")
+
+
+def _build(lark: type[Lark]) -> Lark:
+    return lark(_text(), parser="lalr", lexer="contextual", propagate_positions=False)
+
+
+def _saved(built: Lark) -> bytes:
+    buffer = io.BytesIO()
+    built.save(buffer)
+    return buffer.getvalue()
+
+
+def _kept(kind: str, load: Callable[[bytes], T], build: Callable[[], T], save: Callable[[T], bytes]) -> T:
+    """What stands in the user's cache directory, else what is built and put there if possible."""
+    path = _cache_file(kind)
+    if path is None:
+        return build()
+    try:
+        return load(path.read_bytes())
+    except Exception:  # missing, cut off, written by another version: whatever it is, build anew
+        built = build()
+        _keep(save(built), path)
+        return built
+
+
+def _cache_file(kind: str) -> Path | None:
     """A file of this user's own: a pickle from a shared folder could be anybody's. None for a user without a home."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         return None
-    digest = hashlib.sha256(f"{lark_version} {text}".encode()).hexdigest()[:16]
-    return base / "jetpackc" / f"grammar-{digest}.bin"
+    digest = hashlib.sha256(f"{tables.VERSION} {_text()}".encode()).hexdigest()[:16]
+    return base / "jetpackc" / f"grammar-{digest}.{kind}"
 
 
-def _keep(built: Lark, path: Path) -> None:
-    """Write the tables whole or not at all; a read-only home only costs time."""
+def _keep(data: bytes, path: Path) -> None:
+    """Write the file whole or not at all; a read-only home only costs time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            built.save(file)
+            file.write(data)
         Path(file.name).replace(path)
     except OSError:
         return

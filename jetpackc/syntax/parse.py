@@ -7,8 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lark import UnexpectedInput, UnexpectedToken
-
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
@@ -16,8 +14,7 @@ from jetpackc.syntax import ast
 from jetpackc.syntax.brackets import innermost_open, too_deep
 from jetpackc.syntax.build import BYTE_ORDER_MARK, Builder
 from jetpackc.syntax.driver import Tree
-from jetpackc.syntax.errors import describe
-from jetpackc.syntax.grammar import driver, parser
+from jetpackc.syntax.grammar import driver
 
 MAX_LEVELS = 120
 """How deep the grammar's rules may nest, so that no walk over the tree runs out of stack: an operator in a row is one
@@ -91,19 +88,17 @@ class _Reader:
         if tree is not None:
             deep = _deepest(tree)
             return tree if deep is None else self._nested(deep, start)
-        try:
-            parser().parse(" " * start + self.text[start:end])
-        except UnexpectedInput as error:
-            return self._problem(error, start)
-        raise AssertionError("lark parses what the driver does not")
+        return self._problem(start, end)
 
-    def _problem(self, error: UnexpectedInput, start: int) -> _Problem:
-        at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        place: int | None = error.pos_in_stream
-        offset = len(self.text.rstrip()) if at_end or place is None else place
+    def _problem(self, start: int, end: int) -> _Problem:
+        from jetpackc.syntax import errors  # it imports lark, which most runs do without
+
+        error = errors.refusal(" " * start + self.text[start:end])
+        place = errors.place(error)
+        offset = len(self.text.rstrip()) if place is None else place
         first, last = self._block(offset, start)
         unclosed = self._unclosed(first, offset)
-        return _Problem(unclosed or describe(error, self.source, offset), first, last)
+        return _Problem(unclosed or errors.describe(error, self.source, offset), first, last)
 
     def _nested(self, node: Tree, start: int) -> _Problem:
         offset = max(start, node.start)
