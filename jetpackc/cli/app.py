@@ -19,6 +19,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "build": ("build", "Write the next migration and jet.lock."),
         "expand": ("check", "Print what templates, steps and operators become."),
         "ir": ("check", "Print the compiled program as canonical JSON."),
+        "run": ("step", "Step a machine through events, with no database."),
         "explain": ("check", "Explain a code such as J101."),
     },
     "Database": {

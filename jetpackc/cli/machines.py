@@ -58,21 +58,23 @@ def machines(connection: psycopg.Connection) -> dict[str, Machine]:
         rows = connection.execute("select module, name, manifest from jet.machine order by module, name").fetchall()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise Failure("this database has no machines", "apply migrations first: `jetpackc migrate`", DATABASE) from None
-    return {f"{module}.{name}": _machine(f"{module}.{name}", manifest) for module, name, manifest in rows}
+    return {f"{module}.{name}": from_manifest(f"{module}.{name}", manifest) for module, name, manifest in rows}
 
 
-def _machine(name: str, manifest: Mapping[str, Any]) -> Machine:
+def from_manifest(name: str, manifest: Mapping[str, Any]) -> Machine:
+    """What a manifest says, as far as the command line needs it."""
     return Machine(
         name,
-        _fields(manifest["params"]),
-        {event: _fields(fields) for event, fields in manifest["events"].items()},
+        fields_of(manifest["params"]),
+        {event: fields_of(fields) for event, fields in manifest["events"].items()},
         manifest["enums"],
         tuple(manifest["states"]),
         frozenset(manifest["failure"]),
     )
 
 
-def _fields(rows: Sequence[Mapping[str, Any]]) -> tuple[Field, ...]:
+def fields_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Field, ...]:
+    """Fields from a manifest."""
     return tuple(Field(row["name"], row["type"], not (row.get("optional") or row.get("default"))) for row in rows)
 
 

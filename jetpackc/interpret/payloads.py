@@ -1,0 +1,90 @@
+"""Payloads and params as they come from outside, in JSON: which names and values fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jetpackc.interpret.errors import BAD_CALL, UndoneError
+from jetpackc.interpret.expressions import literal
+from jetpackc.interpret.values import Enums, from_json
+from jetpackc.ir import chart, model as ir
+
+Given = dict[str, tuple[Any, ir.Type]]
+
+
+def params(machine: ir.Machine, given: Mapping[str, Any], enums: Enums) -> Given:
+    """What a new task is created with. Raises UndoneError where it does not fit."""
+    required = {each.name for each in machine.params if each.default is None and not each.type.optional}
+    why = _misfit(machine.name, given, machine.params, required)
+    if why:
+        raise UndoneError(BAD_CALL, why)
+    typed = _typed(machine.params, given, enums, BAD_CALL)
+    known = {each.name: each.type for each in machine.params}
+    return {name: (typed[name], known[name]) for name in given}
+
+
+def sent(machine: ir.Machine, event: str, payload: Any, enums: Enums) -> dict[str, Any]:
+    """The fields of an event from outside. Raises UndoneError where there is no such event, or it does not fit."""
+    signature = next((each for each in machine.signatures if each.event == event and not each.state), None)
+    if signature is None or event in chart.LIFECYCLE:
+        raise UndoneError(BAD_CALL, f"{machine.name} has no event {event}")
+    why = _event_misfit(event, payload, signature.fields)
+    if why:
+        raise UndoneError(BAD_CALL, why)
+    return _typed(signature.fields, payload or {}, enums, BAD_CALL)
+
+
+def misfit(machine: ir.Machine, leaf: str, event: str, payload: Any) -> str | None:
+    """What is wrong with the payload that a handler returned; None where nothing is, or where nothing takes it."""
+    if not chart.clauses(machine, leaf, event):
+        return None
+    return _event_misfit(event, payload, _fields(machine, leaf, event))
+
+
+def returned(machine: ir.Machine, leaf: str, event: str, payload: Any, enums: Enums) -> dict[str, Any]:
+    """The fields of what a handler returned. Raises UndoneError."""
+    if not chart.clauses(machine, leaf, event):
+        return {}
+    return _typed(_fields(machine, leaf, event), payload or {}, enums, None)
+
+
+def changes(machine: ir.Machine, given: Mapping[str, Any], enums: Enums) -> dict[str, Any]:
+    """The vars that a handler set. Raises UndoneError."""
+    known = {var.name: var for var in machine.vars}
+    return _typed([known[name] for name in given], given, enums, None)
+
+
+def _fields(machine: ir.Machine, leaf: str, event: str) -> tuple[ir.Field, ...]:
+    return chart.ERROR_FIELDS if event == "ERROR" else chart.fields(machine, event, leaf)
+
+
+def _event_misfit(event: str, payload: Any, fields: Sequence[ir.Field]) -> str | None:
+    given = {} if payload is None else payload
+    required = {each.name for each in fields if each.default is None and not each.type.optional}
+    return _misfit(event, given, fields, required if event != "ERROR" else set())
+
+
+def _misfit(what: str, given: Any, fields: Sequence[ir.Field], required: set[str]) -> str | None:
+    if not isinstance(given, Mapping):
+        return f"{what} takes an object of fields"
+    known = {each.name for each in fields}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        return f"{what} has no field '{unknown[0]}'"
+    lacking = [each for each in fields if each.name in required and given.get(each.name) is None]
+    return f"{what} needs field '{lacking[0].name}'" if lacking else None
+
+
+def _typed(fields: Sequence[ir.Field], given: Mapping[str, Any], enums: Enums, sqlstate: str | None) -> dict[str, Any]:
+    """Every field's value; `sqlstate` is what a bad one is called, its own if None."""
+    try:
+        return {each.name: _value(each, given, enums) for each in fields}
+    except UndoneError as error:
+        raise UndoneError(sqlstate or error.sqlstate, str(error)) from None
+
+
+def _value(field: ir.Field, given: Mapping[str, Any], enums: Enums) -> Any:
+    if given.get(field.name) is None and isinstance(field.default, ir.Literal):
+        return literal(field.default)
+    return from_json(given.get(field.name), field.type, enums)

@@ -1,0 +1,245 @@
+"""Values of the language: what they look like as text and JSON, and how one becomes another.
+
+Null is None; a json value is a `Json`, whose numbers are Decimals; an array is a tuple.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from jetpackc.interpret.errors import BAD_MOMENT, BAD_TEXT, CHECK, OUT_OF_RANGE, UndoneError
+from jetpackc.interpret.numbers import rounded, tidy, whole
+from jetpackc.ir.model import Type
+
+Enums = Mapping[str, tuple[str, ...]]
+
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_LENGTH = re.compile(r"(-?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
+_PART = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "day": 86_400_000}
+_BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A value of type json, as Python has it."""
+
+    value: Any
+
+
+# ---------------------------------------------------------------- as text
+
+
+def text(value: Any, kind: str) -> str:
+    """The text of a value that is not null."""
+    if kind == "bool":
+        return "true" if value else "false"
+    if kind == "numeric":
+        return format(value, "f")
+    if kind == "timestamptz":
+        return _moment_text(value)
+    if kind == "interval":
+        return _length_text(value)
+    return _float_text(value) if kind == "float" else str(value)
+
+
+def _moment_text(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") + _fraction(value.microsecond) + "+00"
+
+
+def _fraction(microseconds: int) -> str:
+    return f".{microseconds:06}".rstrip("0") if microseconds else ""
+
+
+def _length_text(value: timedelta) -> str:
+    total = value // timedelta(microseconds=1)
+    seconds, micros = divmod(abs(total), 1_000_000)
+    sign = "-" if total < 0 else ""
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{_fraction(micros)}"
+
+
+def _float_text(value: float) -> str:
+    """The shortest digits that give the number back; with an exponent outside of 1e-4 to 1e15."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "-Infinity" if value < 0 else "Infinity"
+    sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
+    exponent = Decimal(repr(value)).adjusted()
+    if value == 0 or -4 <= exponent < 15:
+        plain = format(Decimal(repr(value)), "f")
+        return plain.removesuffix(".0")
+    head, tail = str(digits[0]), "".join(map(str, digits[1:]))
+    return f"{'-' if sign else ''}{head}{'.' + tail if tail else ''}e{exponent:+03}"
+
+
+# ---------------------------------------------------------------- from text
+
+
+def parse(value: str, type: Type, enums: Enums) -> Any:
+    """What a text says as a value of a type. Raises UndoneError where it says none."""
+    if type.kind == "enum":
+        return _enum_value(value, type.enum, enums)
+    try:
+        return _PARSERS[type.kind](value)
+    except (ValueError, KeyError, ArithmeticError):
+        state = BAD_MOMENT if type.kind in {"timestamptz", "date", "interval"} else BAD_TEXT
+        raise UndoneError(state, f'invalid input syntax for type {type.kind}: "{value}"') from None
+
+
+def _enum_value(value: str, enum: str, enums: Enums) -> str:
+    if value not in enums[enum]:
+        raise UndoneError(CHECK, f'value for domain {enum} violates check constraint: "{value}"')
+    return value
+
+
+def _bool(value: str) -> bool:
+    word = value.strip().lower()
+    found = {answer for name, answer in _BOOLS.items() if word and name.startswith(word)}
+    if len(found) != 1 or word == "o":
+        raise ValueError(value)
+    return found.pop()
+
+
+def _int(kind: str) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not _WHOLE.fullmatch(value):
+            raise ValueError(value)
+        return whole(int(value), kind)
+
+    return read
+
+
+def _numeric(value: str) -> Decimal:
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError(value)
+    return tidy(Decimal(value.strip()))
+
+
+def _float(value: str) -> float:
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError(value)
+    found = float(value)
+    if math.isinf(found) or (found == 0 and Decimal(value.strip()) != 0):
+        raise UndoneError(OUT_OF_RANGE, f'"{value}" is out of range for type double precision')
+    return found
+
+
+def _moment(value: str) -> datetime:
+    found = datetime.fromisoformat(value.strip())
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _length(value: str) -> timedelta:
+    if clock := _LENGTH.fullmatch(value.strip()):
+        sign, hours, minutes, seconds = clock.groups()
+        length = timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0))
+        return -length if sign else length
+    parts = _PART.findall(value)
+    if not parts or _PART.sub("", value):
+        raise ValueError(value)
+    return sum((timedelta(milliseconds=float(number) * _UNITS[unit]) for number, unit in parts), timedelta())
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "bool": _bool,
+    "int": _int("int"),
+    "bigint": _int("bigint"),
+    "numeric": _numeric,
+    "float": _float,
+    "uuid": lambda value: str(UUID(value.strip())),
+    "timestamptz": _moment,
+    "date": lambda value: _moment(value).date(),
+    "interval": _length,
+    "json": lambda value: Json(json.loads(value, parse_float=Decimal, parse_int=Decimal)),
+    "bytes": lambda value: bytes.fromhex(value.removeprefix("\\x")),
+}
+
+
+# ---------------------------------------------------------------- casts
+
+
+def cast(value: Any, found: Type, wanted: Type, enums: Enums) -> Any:
+    """`value as wanted`, and what widening does unasked; null stays null. Raises UndoneError."""
+    if value is None or (found.kind, found.enum, found.array) == (wanted.kind, wanted.enum, wanted.array):
+        return value
+    if wanted.kind == "text":
+        return text(value, found.kind)
+    if found.kind == "text":
+        return parse(value, wanted, enums)
+    if wanted.kind == "date":
+        return value.astimezone(UTC).date()
+    if found.kind == "date":
+        return datetime.combine(value, time(), UTC)
+    return number(value, wanted.kind)
+
+
+def number(value: Any, kind: str) -> Any:
+    """A number as one of another type: to whole ones, floats round half to even and numerics half away from zero."""
+    if kind in {"int", "bigint"}:
+        return whole(round(value) if isinstance(value, float) else int(rounded(Decimal(value), 0)), kind)
+    if kind == "float":
+        return _wide(value)
+    return tidy(Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value))
+
+
+def _wide(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise UndoneError(OUT_OF_RANGE, "out of range for type double precision") from None
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def from_json(value: Any, type: Type, enums: Enums) -> Any:
+    """A member of a payload, as `json.loads` with Decimals gives it, as a value of a type. Raises UndoneError."""
+    if value is None:
+        return None
+    if type.array:
+        return _elements(value, replace(type, array=False), enums)
+    if type.kind == "json":
+        return Json(value)
+    return parse(value if isinstance(value, str) else json_text(value), type, enums)
+
+
+def _elements(value: Any, type: Type, enums: Enums) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise UndoneError(BAD_TEXT, f"no array: {json_text(value)}")
+    return tuple(from_json(item, type, enums) for item in value)
+
+
+def to_json(value: Any, kind: str) -> Any:
+    """A value as it stands in the history: a number as a number, a boolean, or its text."""
+    if isinstance(value, tuple):
+        return [to_json(item, kind) for item in value]
+    if value is None or kind in {"bool", "int", "bigint", "numeric", "float"}:
+        return Decimal(repr(value)) if isinstance(value, float) else value
+    return value.value if isinstance(value, Json) else text(value, kind)
+
+
+def json_text(value: Any) -> str:
+    """JSON as jsonb writes it: keys by length and then by letters, a space behind each comma and colon."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return "{" + ", ".join(f"{_quoted(key)}: {json_text(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return text(tidy(Decimal(value)), "numeric")
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
