@@ -133,7 +133,7 @@ class Story:
             if words:
                 self._world.now += LINE
                 self._do(line.strip(), self._meaning(words))
-        except ValueError as error:
+        except ValueError as error:  # of shlex
             raise Usage(f"line {number}: {error}".lower(), _FORMS) from None
         except Failure as error:
             raise Usage(f"line {number}: {error.message}", error.help) from None
@@ -161,9 +161,10 @@ class Story:
             case ["claim"]:
                 return self._claim
             case ["advance", length]:
-                return lambda: self._advance(interval(length))
+                return self._advance(length)
             case ["retry", id] if id.isdecimal():
-                return lambda: self._world.retry(int(id), ACTOR)
+                task = self._task(int(id))
+                return lambda: self._world.retry(task.id, ACTOR)
             case [id, event, *fields] if id.isdecimal():
                 return self._event(int(id), event, fields)
             case [event, *fields] if event.isupper():
@@ -174,17 +175,23 @@ class Story:
         for machine in self._machines:
             self._world.claim(machine, WORKER, len(self._world.tasks))
 
-    def _advance(self, length: timedelta) -> None:
-        self._world.now += length
-        self._world.sweep(())
+    def _advance(self, text: str) -> Callable[[], object]:
+        try:
+            self._world.now += interval(text)
+        except ValueError:
+            raise Usage(f"`{text}` is no duration", "such as `30s` or `1h30m`") from None
+        return lambda: self._world.sweep(())
+
+    def _task(self, id: int) -> Task:
+        if id not in self._world.tasks:
+            raise Usage(f"there is no task {id}", "tasks count from 1, as they are made")
+        return self._world.tasks[id]
 
     def _event(self, id: int, event: str, words: Sequence[str]) -> Callable[[], object]:
         from jetpackc.interpret.world import Finished
         from jetpackc.ir.chart import LIFECYCLE
 
-        if id not in self._world.tasks:
-            raise Usage(f"there is no task {id}", "tasks count from 1, as they are made")
-        task = self._world.tasks[id]
+        task = self._task(id)
         machine = self._machines[task.machine]
         if event not in LIFECYCLE:
             payload = _json(values(f"`{event}`", words, event_fields(machine, event), machine))

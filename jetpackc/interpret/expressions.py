@@ -135,22 +135,16 @@ def _logic(expr: ir.Binary, scope: Scope) -> bool | None:
 
 
 def _in(expr: ir.In, scope: Scope) -> bool | None:
-    """Null where none is equal and one is null."""
-    operand = _value(expr.operand, scope)
-    options = _options(expr, scope)
-    if not options:
-        return False
+    """Null where none is equal and one is null; but a null element of an array is equal to nothing."""
+    operand, only = _value(expr.operand, scope), expr.options[0]
+    if len(expr.options) == 1 and only.type.array and not expr.operand.type.array:
+        items, element = _value(only, scope), replace(only.type, array=False)
+        if operand is None or items is None:
+            return None
+        return any(_equal(operand, expr.operand.type, item, element, scope) for item in items)
+    options = [(_value(option, scope), option.type) for option in expr.options]
     found = [None if operand is None else _equal(operand, expr.operand.type, *option, scope) for option in options]
     return True if True in found else None if None in found else False
-
-
-def _options(expr: ir.In, scope: Scope) -> list[tuple[Any, ir.Type]] | None:
-    only = expr.options[0]
-    if only.type.array and not expr.operand.type.array:
-        element = replace(only.type, array=False)
-        found = _value(only, scope)
-        return [(None, element)] if found is None else [(item, element) for item in found]
-    return [(_value(option, scope), option.type) for option in expr.options]
 
 
 def _equal(left: Any, found: ir.Type, right: Any, other: ir.Type, scope: Scope) -> bool | None:

@@ -26,6 +26,7 @@ _DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _LENGTH = re.compile(r"(-?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
 _PART = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "day": 86_400_000}
+_QUOTED = frozenset(("timestamptz", "date", "uuid", "bytes"))
 _BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -53,7 +54,11 @@ def text(value: Any, kind: str) -> str:
 
 
 def _moment_text(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") + _fraction(value.microsecond) + "+00"
+    return _clock(value) + "+00"
+
+
+def _clock(value: datetime, between: str = " ") -> str:
+    return value.astimezone(UTC).strftime(f"%Y-%m-%d{between}%H:%M:%S") + _fraction(value.microsecond)
 
 
 def _fraction(microseconds: int) -> str:
@@ -142,6 +147,8 @@ def _length(value: str) -> timedelta:
         sign, hours, minutes, seconds = clock.groups()
         length = timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0))
         return -length if sign else length
+    if _DECIMAL.fullmatch(value):
+        return timedelta(seconds=float(value))
     parts = _PART.findall(value)
     if not parts or _PART.sub("", value):
         raise ValueError(value)
@@ -171,6 +178,12 @@ def cast(value: Any, found: Type, wanted: Type, enums: Enums) -> Any:
     """`value as wanted`, and what widening does unasked; null stays null. Raises UndoneError."""
     if value is None or (found.kind, found.enum, found.array) == (wanted.kind, wanted.enum, wanted.array):
         return value
+    if isinstance(value, Json):
+        return from_json(value.value, wanted, enums)
+    if wanted.kind == "json" and not wanted.array:
+        return Json(to_json(value, found.kind))
+    if isinstance(value, tuple):
+        return tuple(cast(item, _element(found), _element(wanted), enums) for item in value)
     if wanted.kind == "text":
         return text(value, found.kind)
     if found.kind == "text":
@@ -180,6 +193,10 @@ def cast(value: Any, found: Type, wanted: Type, enums: Enums) -> Any:
     if found.kind == "date":
         return datetime.combine(value, time(), UTC)
     return number(value, wanted.kind)
+
+
+def _element(type: Type) -> Type:
+    return replace(type, array=False)
 
 
 def number(value: Any, kind: str) -> Any:
@@ -206,9 +223,11 @@ def from_json(value: Any, type: Type, enums: Enums) -> Any:
     if value is None:
         return None
     if type.array:
-        return _elements(value, replace(type, array=False), enums)
+        return _elements(value, _element(type), enums)
     if type.kind == "json":
         return Json(value)
+    if not isinstance(value, str) and type.kind in _QUOTED:
+        raise UndoneError(BAD_TEXT, f"no {type.kind}: {json_text(value)}")
     return parse(value if isinstance(value, str) else json_text(value), type, enums)
 
 
@@ -219,11 +238,13 @@ def _elements(value: Any, type: Type, enums: Enums) -> tuple[Any, ...]:
 
 
 def to_json(value: Any, kind: str) -> Any:
-    """A value as it stands in the history: a number as a number, a boolean, or its text."""
+    """A value in JSON: a number, a boolean, a list, or its text; a moment as ISO has it."""
     if isinstance(value, tuple):
         return [to_json(item, kind) for item in value]
     if value is None or kind in {"bool", "int", "bigint", "numeric", "float"}:
         return Decimal(repr(value)) if isinstance(value, float) else value
+    if kind == "timestamptz":
+        return _clock(value, "T") + "+00:00"
     return value.value if isinstance(value, Json) else text(value, kind)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 from queue_client import Db
+
+from jetpackc.check import compile_sources
+from jetpackc.interpret import UndoneError, World
+from jetpackc.interpret.values import Json
+from jetpackc.source import Source
 
 # Of an event with i = 7, m = -7, s = "Abc", none = null (int), nil = null (text), at and day in 2026, wait = 90 s.
 EXPRESSIONS: list[tuple[str, str, Any]] = [
@@ -239,3 +244,35 @@ def test_what_cannot_be_computed_undoes_the_dispatch(db: Db, text: str) -> None:
     with pytest.raises(FAILING[text]):
         db.send("calc", id, f"FAIL{list(FAILING).index(text)}", EVENT)
     assert db.task("calc", id) == before
+
+
+def test_the_reference_interpreter_says_the_same() -> None:
+    world, id = interpreted()
+    world.send(id, "GO", EVENT, "test")
+    found = {text: plain(world.tasks[id].vars[f"r{number}"]) for number, (text, _, _) in enumerate(EXPRESSIONS)}
+    expected = {text: expected for text, _, expected in EXPRESSIONS}
+    assert found == expected | {"c.colours as colour[]": ["red", None]}  # which psycopg does not read
+
+
+@pytest.mark.parametrize("text", FAILING)
+def test_the_reference_interpreter_fails_where_postgres_does(text: str) -> None:
+    world, id = interpreted()
+    before = dict(world.tasks)
+    with pytest.raises(UndoneError) as raised:
+        world.send(id, f"FAIL{list(FAILING).index(text)}", EVENT, "test")
+    assert raised.value.sqlstate == FAILING[text].sqlstate
+    assert world.tasks == before
+
+
+def interpreted() -> tuple[World, int]:
+    program = compile_sources([Source("workflows.jet", MACHINES)]).program
+    assert program is not None
+    world = World(program, datetime(2026, 1, 1, tzinfo=UTC))
+    return world, world.create("m.calc", {}, "test")
+
+
+def plain(value: Any) -> Any:
+    """As psycopg reads it."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value.value if isinstance(value, Json) else value
