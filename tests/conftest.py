@@ -13,14 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from installing import compile_to_sql, install
 from told import Cli, Told
 
-from jetpackc.check import compile_sources
 from jetpackc.cli.run import run
-from jetpackc.diagnostics.render import FORMATS
-from jetpackc.emit import emit
 from jetpackc.postgres import Server, find_binaries
-from jetpackc.source import Source
 
 # What tests start by `python -m` is the package that is installed, not the folder of that name in the checkout.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -32,9 +29,15 @@ SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="rewrite the expectations of tests/cases")
+    parser.addoption("--mutants", action="store_true", help="run only the tests of mutants.toml, each on its mutant")
     parser.addoption(
         "--pg", default=os.environ.get("JETPACK_TEST_PG", "18"), help="major version of the server to test on (18)"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--mutants"):
+        config.pluginmanager.import_plugin("sabotage")
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +60,8 @@ class Databases:
         self._admin = psycopg.connect(server.dsn(), autocommit=True)
         self._templates: dict[str, str] = {}
         self._numbers = itertools.count()
+        self.change: Callable[[str], str] = str
+        """What is done to the SQL of a program before it is installed: nothing, save where a mutant is tried."""
 
     def new(self, text: str = "") -> str:
         """The DSN of a database in which the program is installed."""
@@ -68,29 +73,16 @@ class Databases:
         self._admin.execute(f"drop database {dsn.rpartition('dbname=')[2]} with (force)")
 
     def _template(self, text: str) -> str:
-        if text not in self._templates:
+        sql = self.change(compile_to_sql(text))
+        if sql not in self._templates:
             name = f"template_{next(self._numbers)}"
             self._admin.execute(f"create database {name}")
-            install(self._server.dsn(name), text)
-            self._templates[text] = name
-        return self._templates[text]
+            install(self._server.dsn(name), sql)
+            self._templates[sql] = name
+        return self._templates[sql]
 
     def close(self) -> None:
         self._admin.close()
-
-
-def compile_to_sql(text: str) -> str:
-    """All SQL of a program, as one script. Fails with the compiler's words where it does not compile."""
-    source = Source("workflows.jet", text)
-    result = compile_sources([source])
-    assert result.program is not None, FORMATS["text"](result.diagnostics, {source.path: source})
-    return "\n\n".join(found.create for found in emit(result.program) if not found.within)
-
-
-def install(dsn: str, text: str) -> None:
-    """Put a program's machines into a database."""
-    with psycopg.connect(dsn) as connection:
-        connection.execute(compile_to_sql(text).encode())
 
 
 @pytest.fixture(scope="session")

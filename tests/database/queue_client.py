@@ -112,8 +112,9 @@ class Db:
         return Claimed(rows[:-1], rows[-1].mark)
 
     def claim_one(self, machine: str, worker: int) -> Any:
-        (task,) = self.claim(machine, worker, 1).tasks
-        return task
+        tasks = self.claim(machine, worker, 1).tasks
+        assert len(tasks) == 1, "nothing to claim"
+        return tasks[0]
 
     def resolve_many(self, machine: str, worker: int, outcomes: Iterable[Json]) -> dict[int, str]:
         query = f"select id, result from {self.name(machine, '_resolve')}(%s, %s)"

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from queue_client import Db
 
 
-def waiting(db: Db) -> bool:
-    """Whether some session of this database waits for a lock."""
-    query = (
-        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
-    )
-    return bool(db.value(query))
+def waiting(db: Db) -> int:
+    """How many sessions of this database wait for a lock."""
+    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return int(db.value(query))
 
 
 def in_thread(call: Callable[[], object]) -> threading.Thread:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import psycopg
 import pytest
 from queue_client import Db, Sent
@@ -77,6 +79,14 @@ machine looper {
   initial state rest { on GO -> b }
   state b { enter when n >= 0 -> c { increment n } on GO -> rest }
   state c { enter -> b }
+}
+
+machine counted(left: int) {
+  var n: int = left
+  initial state a { on GO -> b }
+  state b { enter when n > 1 -> c { set n = n - 1 }  enter when n == 1 -> rest  enter when n < 1 -> rest }
+  state c { enter when n > 1 -> b { set n = n - 1 }  enter when n <= 1 -> rest }
+  final state rest
 }
 
 machine born {
@@ -225,6 +235,15 @@ def test_more_than_a_hundred_hops_are_refused_with_machine_state_and_line(db: Db
     assert f"workflows.jet line {line}" in message
     assert "in state c" in message or "in state b" in message
     assert db.path("looper", id) == [(None, None, "rest")]
+
+
+@pytest.mark.parametrize(("n", "state"), [(99, "rest"), (100, "a")])
+def test_a_hundred_hops_pass_and_one_more_is_refused(db: Db, n: int, state: str) -> None:
+    id = db.create("counted", left=n)
+    with nullcontext() if state == "rest" else pytest.raises(psycopg.errors.StatementTooComplex):
+        db.send("counted", id, "GO")
+    assert db.state("counted", id) == state
+    assert len(db.hops("counted", id)) == 1 + (100 if state == "rest" else 0)
 
 
 def test_fail_undoes_the_whole_dispatch_and_its_message_reaches_the_sender(db: Db) -> None:

@@ -261,6 +261,7 @@ def test_a_running_task_that_is_taken_away_tells_its_worker(dsn: str, db: Db) ->
         listener.run("listen jet")
         db.run("select jet.worker_stop(%s)", worker)
         db.run("select jet.tick()")
-        note = next(listener.connection.notifies(timeout=5))
+        db.run("select pg_notify('jet', 'end')")
+        note = next(listener.connection.notifies())
     assert note.payload == "m.listens lost"
     assert db.value("select m.listens_lost(%s, array[%s], array[%s])", worker, task.id, task.token) == task.id

@@ -70,6 +70,19 @@ machine sticks(n: int) {
   final state done
   failure state failed
 }
+
+/// It takes every ERROR but that of its own handler.
+machine touchy {
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running {
+    run "x:y"
+    on SUCCESS -> done
+    on ERROR when type == "E" { fail "not that one" }
+    on ERROR -> failed
+  }
+  final state done
+  failure state failed
+}
 """
 
 
@@ -192,6 +205,14 @@ def test_an_error_that_raises_is_stuck_at_once(db: Db, event: str) -> None:
     assert "shut for errors too" in db.task("sticks", id)._stuck["error"]
     db.send("sticks", id, "GO")
     assert db.retry("sticks", id).state == "failed"
+
+
+def test_an_error_that_raises_is_not_sent_as_an_error_again(db: Db) -> None:
+    db.create("touchy")
+    worker = db.worker()
+    task = db.claim_one("touchy", worker)
+    assert db.error("touchy", worker, task) == "stuck"
+    assert db.state("touchy", task.id) == "running"
 
 
 def test_a_retry_that_fails_again_reaches_the_caller_and_changes_nothing(db: Db) -> None:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 from queue_client import Db, Sent
+from sessions import in_thread, waiting
 
 MACHINES = """\
 module m
@@ -381,6 +382,29 @@ def test_concurrent_sends_with_one_key_are_applied_once(dsn: str, db: Db) -> Non
         thread.join()
     assert found == [Sent(True, "charged", None)] * 6
     assert db.task("checkout", id).charged == 11
+
+
+def test_a_send_waits_for_another_of_its_key_and_answers_as_that_one(dsn: str, db: Db) -> None:
+    id = db.create("checkout", order_id=1, email="e")
+    paid = {"amount": 10, "method": "x"}
+    found: list[object] = []
+
+    def send() -> None:
+        with Db(dsn) as own:
+            try:
+                found.append(own.send("checkout", id, "PAID", paid, key="k"))
+            except psycopg.Error as error:
+                found.append(error)
+
+    with Db(dsn) as first:
+        first.begin()
+        answer = first.send("checkout", id, "PAID", paid, key="k")
+        thread = in_thread(send)
+        while not waiting(db):
+            pass
+        first.commit()
+        thread.join()
+    assert found == [answer]
 
 
 def test_finished_tasks_take_rerun_and_abandoned_ones_retry(db: Db) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import psycopg
 import pytest
 from queue_client import Db
+from sessions import in_thread, waiting
 
 MACHINES = """\
 module m
@@ -172,3 +174,29 @@ def test_two_create_many_in_opposite_order_do_not_deadlock(dsn: str, db: Db) -> 
         thread.join()
     assert failed == []
     assert db.value("select count(*) from m.returns") == 60
+
+
+def test_two_create_many_that_wait_for_a_third_go_on_without_a_deadlock(dsn: str, db: Db) -> None:
+    """The one in the middle is held: in the order of their input, each would hold what the other needs next."""
+    failed: list[Exception] = []
+
+    def create(orders: list[int]) -> None:
+        with Db(dsn) as own:
+            try:
+                own.create_many("returns", [{"order_id": n} for n in orders])
+            except psycopg.Error as error:
+                failed.append(error)
+
+    with Db(dsn) as third:
+        third.begin()
+        third.create("returns", order_id=2)
+        threads = []
+        for number, orders in enumerate(([1, 2, 3], [3, 2, 1]), 1):
+            threads.append(in_thread(partial(create, orders)))
+            while waiting(db) < number:
+                pass
+        third.rollback()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert db.value("select count(*) from m.returns") == 3

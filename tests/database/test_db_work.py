@@ -397,6 +397,15 @@ def test_a_late_result_does_not_touch_another_workers_run(db: Db) -> None:
     assert db.resolve("plain", other, again, "SUCCESS") == "applied"
 
 
+def test_an_outcome_of_a_former_run_of_the_same_worker_is_lost(db: Db) -> None:
+    worker, task = claim(db, "plain")
+    db.send("plain", task.id, "GO")
+    again = db.claim_one("plain", worker)
+    assert db.resolve("plain", worker, task, "SUCCESS") == "lost"
+    assert db.state("plain", task.id) == "running"
+    assert db.resolve("plain", worker, again, "SUCCESS") == "applied"
+
+
 def test_another_workers_token_is_no_key(db: Db) -> None:
     worker, task = claim(db, "plain")
     assert db.resolve("plain", db.worker(), task, "SUCCESS") == "lost"
@@ -473,3 +482,17 @@ def test_claims_of_several_workers_are_disjoint(dsn: str, db: Db) -> None:
         other = db.claim("plain", db.worker(), 10)
         first.commit()
     assert sorted(mine.ids + other.ids) == ids
+
+
+def test_a_claim_passes_by_what_another_is_claiming(dsn: str, db: Db) -> None:
+    ids = db.create_many("plain", [{} for _ in range(6)])
+    db.run("set lock_timeout = '2 s'")
+    with Db(dsn) as first:
+        first.begin()
+        first.claim("plain", first.worker(), 3)
+        try:
+            claimed = db.claim("plain", db.worker(), 3).ids
+        except psycopg.errors.LockNotAvailable:
+            claimed = []
+        first.rollback()
+    assert claimed == ids[3:]
