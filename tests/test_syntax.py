@@ -269,7 +269,10 @@ MISTAKES = {
     f"machine m {{ state s {{ timeout {'9' * 5000} }} }}": "J004 1 ",
     "machine m { state s { timeout 1_000 } }": "J004 1 '1_000' `1_000` is no number",
     "machine m { state s { timeout a < b < c } }": "J010 1 'a < b < c' a comparison does not compare with another one",
-    "machine m {\n  state s {\n}\n": "J006 1 '{' this `{` is never closed | no `}` for it | add `}`",
+    "machine m {\n  state s {\n}\n": "J006 2 '{' this `{` is never closed | no `}` for it | ",
+    "machine m(a: int": "J006 1 '(' this `(` is never closed | no `)` for it | add `)`",
+    "event": "J001 1 'event' this `event` is not complete | something is missing behind it | expected an event in",
+    "machine m is\n\n// why\n": "J001 1 'is' this `machine` is not complete | something is missing behind it",
     "enum e { a": "J006 1 '{' this `{` is never closed",
     "machine m { state s } }": "J001 1 '}' unexpected `}` | not expected here",
 }
@@ -364,7 +367,7 @@ def test_a_file_full_of_mistakes_is_read_little_more_than_once(monkeypatch: pyte
     monkeypatch.setattr(ContextualLexer, "lex", counted)
     file, diagnostics = parse(Source("a.jet", "machine m { state s }\nmachine x { stat s }\n" * 100))
     assert (len(file.items), len(diagnostics)) == (100, 100)
-    assert 600 <= read <= 3 * 600
+    assert 100 <= read <= 600
 
 
 TOKENS = st.sampled_from(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,28 +21,47 @@ from jetpackc.cli.project import (
     read,
 )
 
+if TYPE_CHECKING:
+    from jetpackc.diagnostics.model import Diagnostic
+
 
 @click.command()
 @files_argument
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--handlers", metavar="PKG", help=f"Also import what `run` names. {HANDLERS_HELP}")
-def check(files: tuple[Path, ...], form: str, strict: bool, handlers: str | None) -> int:
+@click.option("--fix", is_flag=True, help="First apply the fixes that are safe.")
+@click.option("--diff", is_flag=True, help="Only print what --fix would change.")
+def check(files: tuple[Path, ...], form: str, strict: bool, handlers: str | None, fix: bool, diff: bool) -> int:
     """Find mistakes in FILEs, by default those of the current folder.
 
     \b
     jetpackc check
     jetpackc check shop.jet mail.jet --format github
     jetpackc check --handlers shop        # and look whether the handlers are there
+    jetpackc check --fix                  # mend what can be mended without asking
     """
-    compiled = compile_files(find(files))
+    from jetpackc.cli.mend import fix_files, print_diff
+
+    paths = find(files)
+    if diff:
+        print_diff(paths)
+    elif fix:
+        fix_files(paths)
+    compiled = compile_files(paths)
     diagnostics = compiled.diagnostics
     if handlers is not None and compiled.program is not None:
         put_on_path(handlers)
         diagnostics += missing_handlers(compiled.program)
+    if diff:
+        return _exit_code(diagnostics, strict)
     print_diagnostics(diagnostics, compiled.sources, form, out=True)
     if not diagnostics and form == "text":
         say(f"{', '.join(compiled.sources)}: no mistakes found")
+    return _exit_code(diagnostics, strict)
+
+
+def _exit_code(diagnostics: Sequence[Diagnostic], strict: bool) -> int:
     return int((strict and bool(diagnostics)) or any(found.is_error for found in diagnostics))
 
 

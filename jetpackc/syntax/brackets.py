@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from jetpackc.diagnostics.model import Diagnostic
+from jetpackc.diagnostics.model import Diagnostic, Fix
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
+from jetpackc.syntax.scan import CLOSING, OPENING, end_of_last_token, tokens
 
 MAX_DEPTH = 100
 """How deep brackets may nest: far beyond what anybody writes, and far from what a recursive walk can take."""
 
-_TOKENS = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|[()\[\]{}]')
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A bracket that nothing closes, and where the text ends that it may hold: before what closes one around it."""
+
+    bracket: str
+    offset: int
+    end: int
 
 
-def innermost_open(text: str) -> tuple[str, str, int] | None:
-    """The innermost bracket that nothing closes: it, what would close it, and its offset."""
+def unclosed(text: str) -> Open | None:
+    """The bracket that was most likely forgotten to be closed; None where all are.
+
+    Indentation tells: of two that one `}` could close, it closes the one whose line begins in its column. Else it is
+    the innermost.
+    """
     stack: list[tuple[str, int]] = []
+    suspect: Open | None = None
     for offset, char in _brackets(text):
-        if char in _CLOSING:
+        if char in OPENING:
             stack.append((char, offset))
-        elif stack and char == _CLOSING[stack[-1][0]]:
-            stack.pop()
-    return (stack[-1][0], _CLOSING[stack[-1][0]], stack[-1][1]) if stack else None
+        elif stack and char == OPENING[stack[-1][0]]:
+            opening, place = stack.pop()
+            if suspect is None and _leads(text, offset) and _indent(text, offset) < _indent(text, place):
+                suspect = Open(opening, place, offset)
+    if not stack:
+        return None
+    return suspect or Open(*stack[-1], len(text))
+
+
+def unclosed_bracket(source: Source, start: int, end: int) -> Diagnostic | None:
+    """What is to be said of a block with a bracket that nothing closes."""
+    found = unclosed(source.text[start:end])
+    if found is None:
+        return None
+    bracket, closing = found.bracket, OPENING[found.bracket]
+    span = source.span(start + found.offset, start + found.offset + 1)
+    fixes = (_close(source, start + found.offset, start + found.end),) if bracket == "{" else ()
+    message, label, help = f"this `{bracket}` is never closed", f"no `{closing}` for it", f"add `{closing}`"
+    return Diagnostic(rules.UNCLOSED_BRACKET, message, span, label, help="" if fixes else help, fixes=fixes)
+
+
+def _close(source: Source, offset: int, end: int) -> Fix:
+    """A `}` on the bracket's line, where something follows it there, else below what it holds."""
+    text = source.text
+    line_end = text.find("\n", offset)
+    on_line = end_of_last_token(text, offset, line_end if line_end >= 0 else end)
+    if on_line > offset + 1:
+        place, added = on_line, " }"
+    else:
+        place, added = end_of_last_token(text, offset, end), f"\n{text[_line_start(text, offset) : offset]}"
+        added = added[: len(added) - len(added[1:].lstrip())] + "}"
+    return Fix("close it here", source.span(place, place), added)
 
 
 def too_deep(source: Source) -> Diagnostic | None:
     """The first bracket that nests too deeply."""
     depth = 0
     for offset, char in _brackets(source.text):
-        depth += 1 if char in _CLOSING else -1
+        depth += 1 if char in OPENING else -1
         if depth > MAX_DEPTH:
             message = f"brackets nest deeper than {MAX_DEPTH} levels"
             return Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep")
@@ -40,4 +81,19 @@ def too_deep(source: Source) -> Diagnostic | None:
 
 def _brackets(text: str) -> Iterator[tuple[int, str]]:
     """Brackets outside strings and comments, with their places."""
-    return ((found.start(), found[0]) for found in _TOKENS.finditer(text) if found[0][0] not in '"/')
+    return ((offset, token) for offset, token in tokens(text) if token in OPENING or token in CLOSING)
+
+
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
+
+
+def _leads(text: str, offset: int) -> bool:
+    """Whether nothing stands before it on its line."""
+    return not text[_line_start(text, offset) : offset].strip()
+
+
+def _indent(text: str, offset: int) -> int:
+    """Columns of white space that the line of a place begins with."""
+    line = text[_line_start(text, offset) : offset]
+    return len(line.expandtabs()) - len(line.expandtabs().lstrip())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import TextSlice, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from jetpackc.diagnostics.model import Diagnostic, Fix
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean
 from jetpackc.source import Source, Span
 from jetpackc.syntax.grammar import parser
+from jetpackc.syntax.scan import tokens
 
 RESERVED = frozenset(
     (
@@ -67,10 +68,10 @@ _CHARACTER_HELP = {
 }
 
 
-def refusal(text: str) -> UnexpectedInput:
-    """Why a text does not parse."""
+def refusal(text: str, start: int, end: int) -> UnexpectedInput:
+    """Why a part of a text does not parse. Places are those in the whole text."""
     try:
-        parser().parse(text)
+        parser().parse(TextSlice(text, start, end))
     except UnexpectedInput as error:
         return error
     raise AssertionError("lark parses what the driver does not")
@@ -93,6 +94,16 @@ def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
         return _unexpected("the end of the file", span, expected)
     word, span = found[0], source.span(found.start(), found.end())
     return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
+
+
+def incomplete(error: UnexpectedInput, source: Source, start: int, end: int) -> Diagnostic:
+    """The diagnostic for a block that ends where lark wanted more."""
+    expected = _expected(error)
+    words = [(start + offset, word) for offset, word in tokens(source.text[start:end])]
+    last, word = words[-1]
+    message = f"this `{words[0][1]}` is not complete"
+    span = source.span(last, last + len(word))
+    return Diagnostic(rules.SYNTAX_ERROR, message, span, "something is missing behind it", help=_listing(expected))
 
 
 def _no_arrow(word: str, span: Span) -> Diagnostic:
@@ -179,7 +190,7 @@ def _wrong_case(word: str, span: Span, expected: list[str]) -> Diagnostic | None
 
 
 def _case(message: str, span: Span, mended: str) -> Diagnostic:
-    fix = Fix(f"write `{mended}`", span, mended)
+    fix = Fix(f"write `{mended}`", span, mended, safe=True)
     return Diagnostic(rules.WRONG_CASE, message, span, f"write `{mended}`", fixes=(fix,))
 
 
