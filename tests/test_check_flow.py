@@ -223,7 +223,7 @@ def test_a_claim_does_not_hang_on_a_guard() -> None:
         ("state spare { on GO -> running }\non SPARE -> spare", ["J321"]),
         ("state spare { enter -> running }\non SPARE -> spare", ["J321"]),
         ("state spare { on GO -> ready }\non SPARE -> spare", []),
-        ("on AGAIN reenter", ["J090"]),
+        ("on AGAIN reenter", ["J321"]),
     ],
 )
 def test_a_state_with_run_is_entered_by_a_claim_alone(members: str, expected: list[str]) -> None:
@@ -345,6 +345,17 @@ def test_reenter_names_the_leaf_that_it_enters() -> None:
     text = m(f"initial state a {{ on GO -> done on AGAIN reenter initial state b {{ on X -> c }} state c }} {DONE}")
     (goto,) = state(text, "a").on[1].body
     assert goto == ir.Goto("b", reenter=True)
+
+
+def test_reenter_of_the_machine_names_no_leaf_and_its_clauses_name_each() -> None:
+    text = m(f"on AGAIN when true {{ when false -> done else reenter }} initial state a {{ on GO -> done }} {DONE}")
+    found = machine(text)
+    (when,) = found.on[0].body
+    assert when.branches[1].body == (ir.Goto("", reenter=True),)  # type: ignore[union-attr]
+    (clause,) = chart.clauses(found, "a", "AGAIN")
+    (when,) = clause.body
+    assert when.branches[1].body == (ir.Goto("a", reenter=True),)  # type: ignore[union-attr]
+    assert chart.reentered(found, "a", clause) == "a"
 
 
 # ---------------------------------------------------------------- lifecycle events

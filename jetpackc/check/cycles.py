@@ -107,7 +107,7 @@ def _hops(machine: ir.Machine, leaf: str, clauses: Iterable[ir.Clause]) -> Itera
 
 
 def _hop(machine: ir.Machine, leaf: str, clause: ir.Clause, goto: ir.Goto) -> Hop:
-    return Hop(leaf, goto.target, chart.owner(machine, leaf, clause) if goto.reenter else None)
+    return Hop(leaf, goto.target, chart.reentered(machine, leaf, clause) if goto.reenter else None)
 
 
 def _effects(machine: ir.Machine, hop: Hop) -> Iterator[tuple[Hop, Link]]:

@@ -164,10 +164,7 @@ def _goto(node: ast.Goto, scope: Scope, place: Place) -> tuple[ir.Statement, ...
 
 
 def _reenter(node: ast.Goto, scope: Scope, place: Place) -> tuple[ir.Statement, ...]:
-    if place.owner is None:
-        scope.report.unsupported("`reenter` in a machine-wide clause", node.span)
-        return ()
-    leaf = place.entries[place.owner]
+    leaf = "" if place.owner is None else place.entries[place.owner]
     return (ir.Goto(leaf, reenter=True, span=node.span),) if leaf is not None else ()
 
 

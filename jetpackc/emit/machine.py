@@ -185,6 +185,7 @@ def _step(shape: Shape) -> SqlObject:
         enters=step.enter_lines(context),
         exits=step.exit_lines(context),
         tracks_origin=step.tracks_origin(shape.machine),
+        reenters=step.reenters(shape.machine),
         claimable_list=shape.claimable_list,
         running_list=shape.running_list,
         ended=Sql(f"new.state in ({shape.listed(shape.ended)})") if shape.ended else Sql("false"),

@@ -25,6 +25,8 @@ class Context:
     module: ir.Module
     machine: ir.Machine
     scope: Scope
+    reentered: str = ""
+    """The state that `reenter` means where the statements stand."""
 
     @property
     def var_names(self) -> frozenset[str]:
@@ -101,7 +103,7 @@ def _goto(node: ir.Goto, context: Context, *, tail: bool) -> Lines:
     if node.delay is not None:
         yield f"v_delay := {top(node.delay, context.scope)};"
     if node.reenter:
-        yield "v_reenter := true;"
+        yield f"v_reenter := {literal(context.reentered)};"
     if not tail:
         yield "exit clause;"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from jetpackc.check import walk
 from jetpackc.emit.sql import Sql, kind_name, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
 from jetpackc.ir import chart, model as ir
@@ -135,7 +136,7 @@ def _events(leaf: ir.State, context: Context) -> list[str]:
     lines: list[str] = []
     for event in chart.events(context.machine, leaf.name):
         lines.append(f"{'els' if lines else ''}if v_event = {literal(event)} then")
-        body = _clauses(chart.clauses(context.machine, leaf.name, event), context)
+        body = _clauses(leaf, event, context)
         lines.extend(indent(_checked(leaf, event, body, context)))
     return [*lines, "else", "  v_taken := false;", "end if;"] if lines else []
 
@@ -161,11 +162,12 @@ def _required(machine: ir.Machine, event: str, leaf: ir.State) -> list[ir.Field]
     return [one for one in fields if not one.type.optional and one.default is None]
 
 
-def _clauses(clauses: tuple[ir.Clause, ...], context: Context) -> list[str]:
+def _clauses(leaf: ir.State, event: str, context: Context) -> list[str]:
     arms = []
-    for clause in clauses:
+    for clause in chart.clauses(context.machine, leaf.name, event):
         comment = [f"-- {where}"] if (where := place(clause.span)) else []
-        arms.append((clause.guard, comment + list(block(clause.body, context))))
+        inside = replace(context, reentered=chart.reentered(context.machine, leaf.name, clause))
+        arms.append((clause.guard, comment + list(block(clause.body, inside))))
     return list(conditional(tuple(arms), context, otherwise="v_taken := false;"))
 
 
@@ -176,28 +178,42 @@ def tracks_origin(machine: ir.Machine) -> bool:
     )
 
 
+def reenters(machine: ir.Machine) -> bool:
+    """Whether some clause of the machine has `reenter`."""
+    return any(goto.reenter for goto in walk.gotos(walk.all_clauses(machine)))
+
+
+def _if_any(context: Context, variable: str) -> str:
+    """The variable that tells of a `reenter`, which a machine without one does not have."""
+    return variable if reenters(context.machine) else ""
+
+
 def enter_lines(context: Context) -> list[str]:
     """What entering `new.state` from `v_from` does, from outer to inner; all whose guard is true, until one moves on."""
     states = sorted(context.machine.states, key=lambda state: len(chart.ancestors(context.machine, state.name)))
-    return _passages(context, [(state, state.enter) for state in states], "new.state", "v_from")
+    return _passages(
+        context, [(state, state.enter) for state in states], "new.state", "v_from", _if_any(context, "v_again")
+    )
 
 
 def exit_lines(context: Context) -> list[str]:
     """What leaving `v_from` for `v_to` does, from inner to outer."""
     states = sorted(context.machine.states, key=lambda state: -len(chart.ancestors(context.machine, state.name)))
-    return _passages(context, [(state, state.exit) for state in states], "v_from", "v_to")
+    return _passages(
+        context, [(state, state.exit) for state in states], "v_from", "v_to", _if_any(context, "v_reenter")
+    )
 
 
 def _passages(
-    context: Context, states: list[tuple[ir.State, tuple[ir.Clause, ...]]], here: str, there: str
+    context: Context, states: list[tuple[ir.State, tuple[ir.Clause, ...]]], here: str, there: str, again: str
 ) -> list[str]:
-    """The clauses of each state that `here` is inside of and `there` is not."""
+    """The clauses of each state that `here` is inside of and `there` is not, or that lies in the one reentered."""
     lines: list[str] = []
     for state, clauses in states:
         if clauses:
-            lines.append(f"if {_inside(context.machine, state, here, there)} then")
+            lines.append(f"if {_inside(context.machine, state, here, there, again)} then")
             for clause in clauses:
-                lines.extend(indent(_entry(clause, context)))
+                lines.extend(indent(_entry(clause, replace(context, reentered=state.name))))
             lines.append("end if;")
     return lines
 
@@ -207,10 +223,13 @@ def _entry(clause: ir.Clause, context: Context) -> list[str]:
     return comment + list(conditional(((clause.guard, list(block(clause.body, context, tail=False))),), context))
 
 
-def _inside(machine: ir.Machine, state: ir.State, here: str, there: str) -> str:
-    """`here` is inside the state and `there` is not (or nowhere); leaving and entering one state again counts for a leaf."""
+def _inside(machine: ir.Machine, state: ir.State, here: str, there: str, again: str) -> str:
+    """`here` is inside the state and `there` is not (or nowhere), or it is left and entered `again`, as a leaf always is
+    and any other when it lies in the state that `reenter` means."""
     names = [leaf.name for leaf in chart.leaves_of(machine, state.name)]
     if names == [state.name]:
         return f"{here} = {literal(state.name)}"
     listed = ", ".join(literal(name) for name in names)
-    return f"{here} in ({listed}) and ({there} is null or {there} not in ({listed}))"
+    around = ", ".join(literal(outer.name) for outer in chart.ancestors(machine, state.name))
+    returns = f" or {again} in ({around})" if again else ""
+    return f"{here} in ({listed}) and ({there} is null or {there} not in ({listed}){returns})"

@@ -6,10 +6,10 @@ Answers come from an index that is built once a machine object and kept for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from jetpackc.ir.model import Clause, Field, Machine, Signature, State, Type
+from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Type, When
 
 LIFECYCLE = frozenset(
     {
@@ -65,6 +65,11 @@ def clauses(machine: Machine, leaf: str, event: str) -> tuple[Clause, ...]:
     has its own only.
     """
     return _index(_Same(machine)).clauses[leaf].get(event, ())
+
+
+def reentered(machine: Machine, leaf: str, clause: Clause) -> str:
+    """The state that a `reenter` of this clause leaves and enters for a task in the leaf: its owner, else the leaf."""
+    return owner(machine, leaf, clause) or leaf
 
 
 def owner(machine: Machine, leaf: str, clause: Clause) -> str | None:
@@ -155,9 +160,33 @@ def _clauses(machine: Machine, around: tuple[State, ...]) -> dict[str, tuple[Cla
     tried = [*leaf.on]
     if leaf.kind == "plain":
         tried += [clause for state in around[1:] for clause in state.on]
-        tried += machine.on
+        tried += [_settled(clause, leaf.name) for clause in machine.on]
     found: dict[str, list[Clause]] = {}
     for clause in tried:
         for event in clause.events:
             found.setdefault(event, []).append(clause)
     return {event: tuple(clauses) for event, clauses in found.items()}
+
+
+def _settled(clause: Clause, leaf: str) -> Clause:
+    """A machine-wide clause for a task in this leaf: `reenter` means the leaf."""
+    body = _settled_body(clause.body, leaf)
+    return clause if body == clause.body else replace(clause, body=body)
+
+
+def _settled_body(body: tuple[Statement, ...], leaf: str) -> tuple[Statement, ...]:
+    return tuple(_settled_statement(statement, leaf) for statement in body)
+
+
+def _settled_statement(statement: Statement, leaf: str) -> Statement:
+    match statement:
+        case Goto(target="", reenter=True):
+            return replace(statement, target=leaf)
+        case When(branches=branches):
+            return replace(statement, branches=tuple(_settled_branch(branch, leaf) for branch in branches))
+        case _:
+            return statement
+
+
+def _settled_branch(branch: Branch, leaf: str) -> Branch:
+    return replace(branch, body=_settled_body(branch.body, leaf))

@@ -179,7 +179,12 @@ class Set:
 @dataclass(frozen=True, slots=True)
 class Goto:
     """Take a transition to a leaf state and end the clause. `delay` (interval) makes a claimable target claimable
-    later. `reenter` leaves and enters the state that owns the clause; `target` is the leaf that this enters."""
+    later.
+
+    `reenter` leaves the state that owns the clause (the `exit`s from the leaf up to and including the owner's) and
+    enters it again (the owner's `enter` first, then inwards); `target` is the leaf that this enters. A clause of the
+    machine has no state: there `target` is empty, and the leaf that the task is in, it alone, is left and entered.
+    `chart.clauses` gives such a clause with that leaf as its target."""
 
     target: str
     delay: Expr | None = None
