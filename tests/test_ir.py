@@ -89,36 +89,38 @@ def machine_program(*states: ir.State) -> ir.Program:
 def test_the_json_has_a_version_sorted_keys_no_spans_and_no_defaults() -> None:
     here = Span("workflows.jet", 3, 9, 1, 4)
     text = canonical.dumps(machine_program(ir.State("a", kind="final", span=here)))
-    assert text == (
-        "{\n"
-        '  "ir": 1,\n'
-        '  "program": {\n'
-        '    "kind": "Program",\n'
-        '    "modules": [\n'
-        "      {\n"
-        '        "kind": "Module",\n'
-        '        "machines": [\n'
-        "          {\n"
-        '            "initial": "a",\n'
-        '            "kind": "Machine",\n'
-        '            "name": "a",\n'
-        '            "params": [],\n'
-        '            "states": [\n'
-        "              {\n"
-        '                "is": "final",\n'
-        '                "kind": "State",\n'
-        '                "name": "a"\n'
-        "              }\n"
-        "            ],\n"
-        '            "vars": []\n'
-        "          }\n"
-        "        ],\n"
-        '        "name": "m"\n'
-        "      }\n"
-        "    ]\n"
-        "  }\n"
-        "}\n"
+    state = '{"is": "final", "kind": "State", "name": "a"}'
+    machine = f'{{"initial": "a", "kind": "Machine", "name": "a", "params": [], "states": [{state}], "vars": []}}'
+    module = f'{{"kind": "Module", "machines": [{machine}], "name": "m"}}'
+    assert json.loads(text) == json.loads(f'{{"ir": 1, "program": {{"kind": "Program", "modules": [{module}]}}}}')
+    assert list(json.loads(text)["program"]["modules"][0]) == ["kind", "machines", "name"]
+
+
+def test_the_json_is_broken_where_a_line_would_be_long_and_nowhere_else() -> None:
+    short, word = json.dumps(["a"] * 10), json.dumps("a" * 30)
+    assert canonical.pretty({"b": ["a"] * 10, "a": {}}) == f'{{"a": {{}}, "b": {short}}}'
+    lines = [
+        "{",
+        f'  "a": {short},',
+        '  "b": [',
+        f"    {word},",
+        f"    {word},",
+        f"    {word},",
+        f"    {word}",
+        "  ]",
+        "}",
+    ]
+    assert canonical.pretty({"b": ["a" * 30] * 4, "a": ["a"] * 10}) == "\n".join(lines)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
+)
+def test_what_is_written_is_json(data: object) -> None:
+    assert json.loads(canonical.pretty(data)) == data
 
 
 EMPTY = {"ir": 1, "program": {"kind": "Program", "modules": []}}

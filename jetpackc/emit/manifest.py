@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from jetpackc.ir import canonical, chart, model as ir
 
@@ -12,13 +13,14 @@ LOCKED = "LOCKED_BY_WORKER"
 
 def machine_hash(module: ir.Module, machine: ir.Machine) -> str:
     """What one version of a machine is known by: equal for programs that mean the same."""
-    alone = ir.Program((ir.Module(module.name, enums=module.enums, machines=(machine,)),))
-    return hashlib.sha256(canonical.dumps(alone).encode()).hexdigest()
+    return canonical.digest(replace(module, events=(), machines=(machine,), doc=""))
 
 
 def module_hash(module: ir.Module) -> str:
     """The same for a whole module."""
-    return hashlib.sha256(canonical.dumps(ir.Program((module,))).encode()).hexdigest()
+    alone = canonical.digest(replace(module, machines=()))
+    hashes = [alone, *(machine_hash(module, machine) for machine in module.machines)]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def manifest(module: ir.Module, machine: ir.Machine) -> Json:

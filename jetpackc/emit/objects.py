@@ -21,8 +21,8 @@ Kind = Literal[
     "comment",
     "data",
 ]
-_NOISE = re.compile(r"('[^']*')|(?:--[^\n]*|\s)+")
-"""Comments and white space; strings are matched too, for what looks like either inside them is neither."""
+_STRING_OR_COMMENT = re.compile(r"('[^']*')|--[^\n]*")
+"""What looks like white space or a comment inside a string is neither."""
 _LINE = re.compile(r" line \d+', errcode = '54001'")
 """The place that the error of the hop limit names."""
 
@@ -54,13 +54,25 @@ class SqlObject:
     @property
     def fingerprint(self) -> str:
         """Equal for texts that differ only in comments, white space and places, so that moved lines change nothing."""
-        text = _NOISE.sub(lambda found: found[1] or " ", _LINE.sub("", self.identity or self.create)).strip()
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(_bare(_LINE.sub("", self.identity or self.create)).encode()).hexdigest()[:16]
 
     @property
     def replaceable(self) -> bool:
         """Whether `create` replaces an older version of the same signature."""
         return self.kind in ("support", "function", "view", "comment", "data") or not self.drop
+
+
+def _bare(text: str) -> str:
+    """The text without comments, each stretch of white space outside of strings as one blank or, beside a string, none."""
+    found: list[str] = []
+    code: list[str] = []
+    for index, part in enumerate(_STRING_OR_COMMENT.split(text)):
+        if index % 2 == 0:
+            code += part.split()
+        elif part is not None:
+            found += (" ".join(code), part)
+            code = []
+    return " ".join((*found, " ".join(code)))
 
 
 def function(name: str, create: str, types: str) -> SqlObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from jetpackc.emit.sql import Sql, ident, literal, wrap_list
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+
+_BLANK_LINES = re.compile(r"\n{3,}")
+_THOUGHT = re.compile(r"(end(?: if| loop)?;)\n([ \t]*--)")
 
 
 class UnquotedValueError(TypeError):
@@ -22,13 +27,8 @@ def render(template: str, **values: object) -> Sql:
 
 def _tidy(text: str) -> str:
     """No white space at line ends, and a blank line before a comment that begins a new thought."""
-    lines: list[str] = []
-    for line in text.strip().splitlines():
-        if line.lstrip().startswith("--") and lines and lines[-1].endswith(("end if;", "end loop;", "end;")):
-            lines.append("")
-        if line.strip() or (lines and lines[-1]):
-            lines.append(line.rstrip())
-    return "\n".join(lines)
+    text = "\n".join([line.rstrip() for line in text.strip().split("\n")])
+    return _THOUGHT.sub(r"\1\n\n\2", _BLANK_LINES.sub("\n\n", text))
 
 
 def _finalize(value: object) -> object:
@@ -47,6 +47,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_finalize,
         keep_trailing_newline=False,
+        auto_reload=False,
         autoescape=False,  # noqa: S701 - SQL, not HTML; `finalize` is the guard
     )
     environment.filters.update(ident=ident, literal=literal, joined=_joined, wrapped=_wrapped, lines=_lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from jetpackc.emit import SqlObject
 from jetpackc.ir import canonical, model as ir
@@ -38,9 +38,19 @@ def locked(program: ir.Program, objects: Iterable[SqlObject]) -> Lock:
 
 def dumps(lock: Lock) -> str:
     """The file's text."""
-    objects = {key: {n: v for n, v in asdict(entry).items() if v} for key, entry in lock.objects.items()}
-    data = {"lock": 1, "objects": objects, **json.loads(canonical.dumps(lock.program))}
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    objects = ",\n".join(f"    {_json(key)}: {_json(_written(entry))}" for key, entry in lock.objects.items())
+    program = canonical.pretty(canonical.encode(lock.program)).replace("\n", "\n  ")
+    head = f'{{\n  "lock": 1,\n  "ir": {canonical.VERSION},\n'
+    return f'{head}  "objects": {{\n{objects}\n  }},\n  "program": {program}\n}}\n'
+
+
+def _written(entry: Entry) -> dict[str, str]:
+    members = {"fingerprint": entry.fingerprint, "signature": entry.signature, "drop": entry.drop}
+    return {name: value for name, value in members.items() if value}
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False)
 
 
 def loads(text: str) -> Lock:

@@ -11,13 +11,8 @@
 --   jet.tick           the same sweep, for a scheduler such as pg_cron
 --   jet.module, jet.machine   what is installed, for workers and tools
 do $jet$
-declare
-  v_installed integer;
 begin
   if to_regclass('jet.meta') is not null then
-    select version into v_installed from jet.meta;
-  end if;
-  if v_installed >= 1 then
     return;
   end if;
 
@@ -150,77 +145,6 @@ begin
     from sha256(convert_to(_id::text || ' ' || _attempts::text, 'UTF8')) as h
   $body$;
 
-  -- Says what is wrong with the fields of an event or of a new task; null when nothing is.
-  -- _spec: [{"name", "type", "sql", "required"}], in the order of the declaration.
-  create function jet.misfit(_what text, _payload jsonb, _spec jsonb) returns text
-  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
-  declare
-    v_field record;
-    v_value jsonb;
-    v_unknown text;
-  begin
-    if jsonb_typeof(_payload) <> 'object' then
-      return _what || ' takes an object of fields, not ' || jsonb_typeof(_payload);
-    end if;
-    select k into v_unknown from jsonb_object_keys(_payload) k
-      where k not in (select s ->> 'name' from jsonb_array_elements(_spec) s) order by k limit 1;
-    if v_unknown is not null then
-      return _what || ' has no field ' || quote_literal(v_unknown);
-    end if;
-    for v_field in select s ->> 'name' as name, s ->> 'type' as type, (s ->> 'required')::boolean as required, s -> 'values' as choices
-        from jsonb_array_elements(_spec) s loop
-      v_value := _payload -> v_field.name;
-      if v_value is null or v_value = 'null'::jsonb then
-        if v_field.required then
-          return _what || ' needs field ' || quote_literal(v_field.name) || ' (' || v_field.type || ')';
-        end if;
-      elsif v_field.choices is not null then
-        if not v_field.choices @> v_value then
-          return _what || ' field ' || quote_literal(v_field.name) || ': ' || v_value::text || ' is not one of ' || v_field.choices::text;
-        end if;
-      elsif not jet.fits(v_value, v_field.type) then
-        return _what || ' field ' || quote_literal(v_field.name) || ' is ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
-      end if;
-    end loop;
-    return null;
-  end
-  $body$;
-
-  create function jet.fits(_value jsonb, _type text) returns boolean
-  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
-  declare
-    v_text text := _value #>> '{}';
-    v_kind text := jsonb_typeof(_value);
-  begin
-    if _type = 'json' then
-      return true;
-    elsif v_kind in ('object', 'array') then
-      return false;
-    elsif _type = 'text' then
-      return v_kind = 'string';
-    elsif _type = 'bool' then
-      return v_kind = 'boolean';
-    elsif v_kind = 'boolean' then
-      return false;
-    end if;
-    case _type
-      when 'int' then perform v_text::integer;
-      when 'bigint' then perform v_text::bigint;
-      when 'float' then perform v_text::double precision;
-      when 'numeric' then perform v_text::numeric;
-      when 'uuid' then perform v_text::uuid;
-      when 'timestamptz' then perform v_text::timestamptz;
-      when 'date' then perform v_text::date;
-      when 'interval' then perform v_text::interval;
-      when 'bytes' then perform v_text::bytea;
-      else return false;
-    end case;
-    return true;
-  exception when data_exception or undefined_function or cannot_coerce then
-    return false;
-  end
-  $body$;
-
   create function jet.worker_start(_name text, _lease interval default interval '30 s') returns bigint
   language sql security definer set search_path = pg_catalog, pg_temp as $body$
     insert into jet.worker (name, lease, started_at, seen_at, beating_since)
@@ -310,6 +234,139 @@ begin
   create function jet.tick(_max integer default 100) returns integer
   language sql security definer set search_path = pg_catalog, pg_temp as $body$
     select jet.sweep(_max)
+  $body$;
+end
+$jet$;
+
+-- Version 2: arrays, and what json holds.
+do $jet$
+begin
+  if (select version from jet.meta) >= 2 then
+    return;
+  end if;
+  update jet.meta set version = 2;
+
+  -- Says what is wrong with the fields of an event or of a new task; null when nothing is.
+  -- _spec: [{"name", "type", "sql", "required"}], in the order of the declaration.
+  create or replace function jet.misfit(_what text, _payload jsonb, _spec jsonb) returns text
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_field record;
+    v_value jsonb;
+    v_item jsonb;
+    v_unknown text;
+  begin
+    if jsonb_typeof(_payload) <> 'object' then
+      return _what || ' takes an object of fields, not ' || jsonb_typeof(_payload);
+    end if;
+    select k into v_unknown from jsonb_object_keys(_payload) k
+      where k not in (select s ->> 'name' from jsonb_array_elements(_spec) s) order by k limit 1;
+    if v_unknown is not null then
+      return _what || ' has no field ' || quote_literal(v_unknown);
+    end if;
+    for v_field in select s ->> 'name' as name, s ->> 'type' as type, (s ->> 'required')::boolean as required, s -> 'values' as choices,
+          s ->> 'type' like '%[]' as is_array
+        from jsonb_array_elements(_spec) s loop
+      v_value := _payload -> v_field.name;
+      if v_value is null or v_value = 'null'::jsonb then
+        if v_field.required then
+          return _what || ' needs field ' || quote_literal(v_field.name) || ' (' || v_field.type || ')';
+        end if;
+      elsif v_field.is_array and jsonb_typeof(v_value) <> 'array' then
+        return _what || ' field ' || quote_literal(v_field.name) || ' is ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
+      elsif v_field.choices is not null then
+        for v_item in select e.value from jsonb_array_elements(case when v_field.is_array then v_value else jsonb_build_array(v_value) end) e
+            where not (v_field.is_array and e.value = 'null'::jsonb) loop
+          if jsonb_typeof(v_item) <> 'string' or not v_field.choices @> v_item then
+            return _what || ' field ' || quote_literal(v_field.name) || ': ' || v_item::text || ' is not one of ' || v_field.choices::text;
+          end if;
+        end loop;
+      elsif not jet.fits(v_value, v_field.type) then
+        return _what || ' field ' || quote_literal(v_field.name) || ' is ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
+      end if;
+    end loop;
+    return null;
+  end
+  $body$;
+
+  create or replace function jet.fits(_value jsonb, _type text) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_text text := _value #>> '{}';
+    v_kind text := jsonb_typeof(_value);
+  begin
+    if _type = 'json' then
+      return true;
+    elsif _type like '%[]' then
+      -- An element may be null.
+      return v_kind = 'array' and not exists (select from jsonb_array_elements(_value) e
+        where e <> 'null'::jsonb and not jet.fits(e, left(_type, -2)));
+    elsif v_kind in ('object', 'array') then
+      return false;
+    elsif _type = 'text' then
+      return v_kind = 'string';
+    elsif _type = 'bool' then
+      return v_kind = 'boolean';
+    elsif v_kind = 'boolean' then
+      return false;
+    end if;
+    case _type
+      when 'int' then perform v_text::integer;
+      when 'bigint' then perform v_text::bigint;
+      when 'float' then perform v_text::double precision;
+      when 'numeric' then perform v_text::numeric;
+      when 'uuid' then perform v_text::uuid;
+      when 'timestamptz' then perform v_text::timestamptz;
+      when 'date' then perform v_text::date;
+      when 'interval' then perform v_text::interval;
+      when 'bytes' then perform v_text::bytea;
+      else return false;
+    end case;
+    return true;
+  exception when data_exception or undefined_function or cannot_coerce then
+    return false;
+  end
+  $body$;
+
+  -- The text of a json value that is to become a value of _type, which the caller casts it to; null for json's null.
+  create or replace function jet.scalar(_value jsonb, _type text) returns text
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_kind text := jsonb_typeof(_value);
+  begin
+    if v_kind is null or v_kind = 'null' then
+      return null;
+    elsif _type = 'text' or v_kind = 'string' and _type <> 'bool' or v_kind = 'boolean' and _type = 'bool'
+        or v_kind = 'number' and _type in ('int', 'bigint', 'float', 'numeric', 'interval') then
+      return _value #>> '{}';
+    end if;
+    raise exception using message = 'json ' || left(_value::text, 80) || ' is no ' || _type, errcode = '22P02';
+  end
+  $body$;
+
+  -- The same for each element of a json array.
+  create or replace function jet.items(_value jsonb, _type text) returns text[]
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $body$
+  begin
+    if _value is null or _value = 'null'::jsonb then
+      return null;
+    elsif jsonb_typeof(_value) <> 'array' then
+      raise exception using message = 'json ' || left(_value::text, 80) || ' is no ' || _type || '[]', errcode = '22P02';
+    end if;
+    return array(select jet.scalar(e.value, _type) from jsonb_array_elements(_value) with ordinality e order by e.ordinality);
+  end
+  $body$;
+
+  create or replace function jet.values(_value jsonb) returns jsonb[]
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $body$
+  begin
+    if _value is null or _value = 'null'::jsonb then
+      return null;
+    elsif jsonb_typeof(_value) <> 'array' then
+      raise exception using message = 'json ' || left(_value::text, 80) || ' is no json[]', errcode = '22P02';
+    end if;
+    return array(select nullif(e.value, 'null'::jsonb) from jsonb_array_elements(_value) with ordinality e order by e.ordinality);
+  end
   $body$;
 end
 $jet$;

@@ -1068,7 +1068,7 @@ $jet$;
 comment on table shop.checkout is 'One order, from the cart to the parcel.';
 
 insert into jet.machine (module, name, hash, manifest)
-values ('shop', 'checkout', 'f1b05ff63f68ea43aa3fe7575ce2407a5ba6277322df3df4445f4d0919c8715e',
+values ('shop', 'checkout', '0954032b65883a466e5569571f7a9e15128cf568857b3706692b9c60da44b135',
   U&'{"params": [{"name": "order_id", "type": "bigint", "optional": false}, {"name": "email", "type": "text", "optional": false}, {"name": "tier", "type": "enum!003Atier", "optional": false, "default": true}], "vars": [{"name": "charged", "type": "numeric", "optional": false, "default": true}, {"name": "receipt_url", "type": "text", "optional": true, "default": true}], "enums": {"tier": ["free", "pro"]}, "events": {"PAID": [{"name": "amount", "type": "numeric", "optional": false}, {"name": "method", "type": "text", "optional": false}], "CANCEL": [], "DECLINED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RESOLVED": []}, "initial": "cart", "states": ["cart", "charging.ready", "charging.running", "fulfilling", "attention", "done", "cancelled", "refused"], "final": ["done", "cancelled"], "failure": ["refused"], "claimable": {"charging.ready": "charging.running"}, "work": {"charging.running": {"name": "charging", "run": "shop.payments!003Acharge", "timeout": true, "outcomes": {"SUCCESS": [{"name": "receipt_url", "type": "text", "optional": false}], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "DECLINED": [], "ABANDONED": []}}}}' uescape '!'::jsonb)
 on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;
 
@@ -2094,7 +2094,7 @@ $jet$;
 comment on table shop.shipment is 'The standard task machine, extended state by state.';
 
 insert into jet.machine (module, name, hash, manifest)
-values ('shop', 'shipment', '6c89ab381c1ef07f499888dc286a00b81f63ba8552e627efa09f211ee8449669',
+values ('shop', 'shipment', '8727d8733bf27c889afdaaea738f6ab3a2683097ae57fb54be28a7dd7a20bd54',
   U&'{"params": [{"name": "order_id", "type": "bigint", "optional": false}], "vars": [{"name": "parcel", "type": "text", "optional": true, "default": true}], "enums": {"tier": ["free", "pro"]}, "events": {"SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RERUN_TASK": [], "RETRY_TASK": []}, "initial": "ready", "states": ["ready", "running", "failed", "done", "abandoned"], "final": ["done"], "failure": ["abandoned"], "claimable": {"ready": "running"}, "work": {"running": {"name": "running", "run": "shop.shipping!003Abook", "timeout": false, "outcomes": {"SUCCESS": [{"name": "parcel", "type": "text", "optional": false}], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}]}}}}' uescape '!'::jsonb)
 on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;
 
@@ -3094,7 +3094,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
 $jet$;
 
 insert into jet.machine (module, name, hash, manifest)
-values ('shop', 'send_receipt', 'a923da9a4c1fcd88062c39580dbbe636844df80be85111d6bf242bfcfcb62c4f',
+values ('shop', 'send_receipt', '614420341a3f519f69d121425bbc531faa90b84db12f48d6a8d604aa2d447194',
   U&'{"params": [{"name": "email", "type": "text", "optional": false}, {"name": "url", "type": "text", "optional": false}], "vars": [], "enums": {"tier": ["free", "pro"]}, "events": {"SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RERUN_TASK": [], "RETRY_TASK": []}, "initial": "ready", "states": ["ready", "running", "failed", "done", "abandoned"], "final": ["done"], "failure": ["abandoned"], "claimable": {"ready": "running"}, "work": {"running": {"name": "running", "run": "shop.mail!003Asend", "timeout": false, "outcomes": {"SUCCESS": [], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}]}}}}' uescape '!'::jsonb)
 on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;
 
@@ -4089,7 +4089,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
 $jet$;
 
 insert into jet.machine (module, name, hash, manifest)
-values ('shop', 'audit', '9da13b74d2c1a872566a6f8f80b264c71494de863e1e9517fe932dbf4b779097',
+values ('shop', 'audit', '4ba827742f34149b77528367ed603caa2a2cbcc0296d5ebdeba8787b7ef648ae',
   U&'{"params": [{"name": "what", "type": "text", "optional": false}], "vars": [], "enums": {"tier": ["free", "pro"]}, "events": {"SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RERUN_TASK": [], "RETRY_TASK": []}, "initial": "ready", "states": ["ready", "running", "failed", "done", "abandoned"], "final": ["done"], "failure": ["abandoned"], "claimable": {"ready": "running"}, "work": {"running": {"name": "running", "run": "shop.audit!003Awrite", "timeout": false, "outcomes": {"SUCCESS": [], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}]}}}}' uescape '!'::jsonb)
 on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;
 
@@ -4113,5 +4113,5 @@ create trigger shop_tick after update of beat on jet.pulse
   for each row execute function shop._tick();
 
 insert into jet.module (name, hash, compiler)
-values ('shop', 'c8855bdf88ea3cfe52f761c4cba9946929f8a01c4f9de098b445288b08710a32', '0.1.0')
+values ('shop', '9bfd48b1c74ce958cf36b3c8275fa16a7a93f7dd2bbc479886cd6e8dfe63603c', '0.1.0')
 on conflict (name) do update set hash = excluded.hash, compiler = excluded.compiler, applied_at = clock_timestamp();
