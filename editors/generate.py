@@ -1,4 +1,4 @@
-"""Writes the files for editors that hold lists of tokens: `python editors/generate.py`, or `--check` to see them fresh."""
+"""Writes the files for editors that hold lists of tokens: `python editors/generate.py`; `--check` says if any is stale."""
 
 from __future__ import annotations
 

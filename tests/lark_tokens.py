@@ -45,12 +45,12 @@ def comments_kept() -> tuple[Lark, list[Token]]:
 
 
 def terminals() -> Iterator[tuple[str, str]]:
-    """Each terminal that a rule uses, and what it is called in the table: its text, where the grammar has no name for it."""
+    """Each terminal, and what the table calls it: by its text, where the grammar has no name for it."""
     lark, _ = comments_kept()
     for terminal in lark.terminals:
         if terminal.name in lark.ignore_tokens and terminal.name != "COMMENT":
             continue
-        anonymous = terminal.name.startswith("__ANON") or terminal.pattern.type == "str" and terminal.name in PUNCTUATION
+        anonymous = terminal.name.startswith("__ANON") or terminal.name in PUNCTUATION
         yield terminal.name, str(terminal.pattern.value) if anonymous else terminal.name
 
 
@@ -96,7 +96,9 @@ def _class(token: Token, role: str | None) -> str:
         return of_rule(role)
     if token.type == "MEMBER" and role == "call":
         return of_rule(role)
-    return of_word(str(token)) if token in words() and token.type != "MEMBER" else of_terminal(_table_names()[token.type])
+    return (
+        of_word(str(token)) if token in words() and token.type != "MEMBER" else of_terminal(_table_names()[token.type])
+    )
 
 
 def _roles(tree: Tree[Token], above: tuple[str, ...]) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Highlighting: the table covers the grammar, and Pygments and TextMate see every token as the compiler's parser does."""
+"""Highlighting: the table covers the grammar; Pygments and TextMate see every token as the compiler's parser does."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def _install_engine() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = JAVASCRIPT / "node_modules" / ".package-lock.json"
         if not kept.exists() or kept.stat().st_mtime < os.fstat(lock.fileno()).st_mtime:
-            executable.npm(["ci", "--silent", "--prefix", str(JAVASCRIPT)], return_completed_process=True).check_returncode()
+            executable.npm(
+                ["ci", "--silent", "--prefix", str(JAVASCRIPT)], return_completed_process=True
+            ).check_returncode()
 
 
 # ---------------------------------------------------------------- agreement

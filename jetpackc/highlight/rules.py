@@ -2,9 +2,9 @@
 
 Clause words are names elsewhere, so a list of words does not do. What a word is follows from what came before it: a
 context knows whether a clause, an operand, a name or a type is due. From these contexts the TextMate grammar and the
-Pygments lexer are made, so they hold to what both can do: a pattern sees one line, and looks back one character at most;
-a context ends by a pattern of its own, never because of what it contained. At each place a context's end is tried first,
-then its rules in their order; a character that nothing takes is passed over.
+Pygments lexer are made, so they hold to what both can do: a pattern sees one line and looks back one character at
+most; a context ends by a pattern of its own, never because of what it contained. At each place a context's end is tried
+first, then its rules in their order; a character that nothing takes is passed over.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _named(word: str, name: str, into: str) -> Rule:
 
 
 def _end(pattern: str, *classes: str) -> Rule:
-    """The end of a long context, also at a line that begins a new top-level block: somebody is still typing above it."""
+    """The end of a long context, also at a line that begins a top-level block: above it somebody is still typing."""
     return Rule(rf"{pattern}|^(?={_TOP})", classes)
 
 
