@@ -1,4 +1,4 @@
-"""Writes the files for editors that hold lists of tokens: `python editors/generate.py`; `--check` says if any is stale."""
+"""Writes the files for editors that hold lists of tokens: `python editors/generate.py`. `--check` names stale ones."""
 
 from __future__ import annotations
 
