@@ -148,7 +148,7 @@ def test_a_clause_behind_one_that_is_always_taken_is_reported(clauses: str, expe
 
 def test_machine_wide_clauses_shadow_each_other_and_inner_ones_override() -> None:
     assert codes(m(f"on GO -> done\non GO -> s\ninitial state s {{ on X -> done }} {DONE}")) == ["J305"]
-    assert codes(m(f"on GO -> done\ninitial state s {{ on GO -> done }} {DONE}")) == []
+    assert codes(m(f"on GO -> done\ninitial state s {{ on GO -> t }} state t {{ on X -> s }} {DONE}")) == []
 
 
 def test_a_machines_own_clause_before_its_templates_is_overriding() -> None:

@@ -88,7 +88,7 @@ def test_an_enum_value_stands_bare_where_its_enum_is_expected() -> None:
     text = order(
         "initial state cart { on GO when t == pro or free == t or t in (free, pro) -> done { spawn order(1) } }",
         "total: int, t: tier = pro",
-        "enum tier { free, pro }",
+        "enum tier { free, pro, team }",
     )
     found = machine(text)
     assert found.params[1].default == ir.Literal("pro", ir.Type("enum", "tier"))

@@ -42,7 +42,7 @@ Links = dict[tuple[Hop, Hop], Link]
 
 def check_cycles(subject: Subject) -> None:
     """Report each cycle of `enter` that no guard bounds."""
-    links = _links(subject.machine)
+    links = _links(subject)
     while (cycle := _find_cycle(links)) is not None:
         pairs = list(pairwise(cycle))
         changed = set[str]().union(*(links[pair].sets for pair in pairs))
@@ -77,14 +77,15 @@ def _find_cycle(links: Links) -> list[Hop] | None:
     return None
 
 
-def _links(machine: ir.Machine) -> Links:
+def _links(subject: Subject) -> Links:
     """Every pair of hops of which the first may cause the second."""
+    machine = subject.machine
     links: Links = {}
     pending = [Hop(None, machine.initial), *_starts(machine)]
     seen = set(pending)
     while pending:
         hop = pending.pop()
-        for effect, link in _effects(machine, hop):
+        for effect, link in _effects(subject, hop):
             known = links.setdefault((hop, effect), link)
             known.reads &= link.reads
             if effect not in seen:
@@ -110,8 +111,9 @@ def _hop(machine: ir.Machine, leaf: str, clause: ir.Clause, goto: ir.Goto) -> Ho
     return Hop(leaf, goto.target, chart.reentered(machine, leaf, clause) if goto.reenter else None)
 
 
-def _effects(machine: ir.Machine, hop: Hop) -> Iterator[tuple[Hop, Link]]:
+def _effects(subject: Subject, hop: Hop) -> Iterator[tuple[Hop, Link]]:
     """The hops that a hop's `enter`s may cause, until one of them is always taken."""
+    machine = subject.machine
     entered = _entered(machine, hop)
     reads: set[str] = set()
     sets = walk.assigned(clause for state in entered for clause in state.enter)
@@ -122,7 +124,7 @@ def _effects(machine: ir.Machine, hop: Hop) -> Iterator[tuple[Hop, Link]]:
             for effect, answers in _taken(machine, hop.target, clause, arrow):
                 exits = [each for state in _left(machine, effect) for each in state.exit]
                 yield effect, Link(set(reads), sets | walk.assigned([*answers, *exits]), arrow.span)
-        if walk.is_unguarded(clause) and walk.always_moves(clause.body, ""):
+        if walk.is_unguarded(clause) and walk.always_moves(clause.body, "", subject.covers):
             return
 
 

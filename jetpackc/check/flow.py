@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from jetpackc.check.cycles import check_cycles
-from jetpackc.check.reach import check_reach, check_shadows
+from jetpackc.check.guards import check_guards
+from jetpackc.check.reach import check_reach
 from jetpackc.check.subject import Subject
 from jetpackc.check.usage import check_guarded_enters, check_vars
 from jetpackc.check.work import check_work
 
-CHECKS = (check_reach, check_shadows, check_cycles, check_work, check_guarded_enters, check_vars)
+CHECKS = (check_reach, check_guards, check_cycles, check_work, check_guarded_enters, check_vars)
 
 
 def check_flow(subject: Subject) -> None:

@@ -61,9 +61,10 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
     lowered = []
     for name, parts in sorted(gathered.items()):
         found = modules.lower(name, parts, report, _BREAKS_FLOW)
+        enums = {enum.name: frozenset(enum.values) for enum in found.module.enums}
         for each in found.whole:
             if not anywhere and not any(fault in each.machine.span for fault in faults):
-                check_flow(Subject(each.machine, each.name, each.inherited, report))
+                check_flow(Subject(each.machine, each.name, each.inherited, report, enums))
         if found.complete:
             check_declared_events(found.module, report)
         lowered.append(found.module)

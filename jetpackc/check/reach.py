@@ -1,12 +1,11 @@
-"""States that nothing leads to, states that nothing leaves, and clauses that never get their turn."""
+"""States that nothing leads to, and states that nothing leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from jetpackc.check import walk
 from jetpackc.check.subject import Subject
-from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import chart, model as ir
 
@@ -67,42 +66,3 @@ def _is_dead_end(machine: ir.Machine, leaf: ir.State) -> bool:
     if leaf.kind != "plain" or leaf.run is not None or chart.clauses(machine, leaf.name, chart.LOCKED):
         return False
     return all(target == leaf.name for target in _targets(machine, leaf.name))
-
-
-def check_shadows(subject: Subject) -> None:
-    """Report clauses behind one that is always taken. A machine's own before its template's override it."""
-    for state in subject.machine.states:
-        _check_clauses(subject, state.on, f"state `{state.name}`")
-        _check_enters(subject, state)
-    _check_clauses(subject, subject.machine.on, f"machine `{subject.machine.name}`")
-
-
-def _check_clauses(subject: Subject, clauses: Iterable[ir.Clause], where: str) -> None:
-    """Among the clauses of each event, in one state."""
-    taken: dict[str, ir.Clause] = {}
-    for clause in clauses:
-        for event in clause.events:
-            if event in taken:
-                _shadowed(subject, clause, taken[event], f"`on {event}` in {where}")
-            elif walk.is_unguarded(clause):
-                taken[event] = clause
-
-
-def _check_enters(subject: Subject, state: ir.State) -> None:
-    """Every `enter` runs until one takes an arrow."""
-    taken: ir.Clause | None = None
-    for clause in state.enter:
-        if taken is not None:
-            _shadowed(subject, clause, taken, f"`enter` of state `{state.name}`")
-        elif walk.is_unguarded(clause) and walk.always_moves(clause.body, ""):
-            taken = clause
-
-
-def _shadowed(subject: Subject, clause: ir.Clause, first: ir.Clause, what: str) -> None:
-    if subject.is_own(clause.span) != subject.is_own(first.span):
-        return
-    message = f"this {what} never gets its turn"
-    before = Label(first.span, "this one is always taken")
-    help = "put the guarded clause first, or remove one of them"
-    label = "never tried"
-    subject.report.add(rules.SHADOWED_CLAUSE, message, clause.span, label, secondary=[before], help=help)

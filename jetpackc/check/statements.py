@@ -38,11 +38,12 @@ def clause(node: ast.Clause, events: Sequence[str], scope: Scope, place: Place) 
     """A clause; its own arrow becomes the last statement of its body."""
     condition = None if node.guard is None else guard(node.guard, scope) or BROKEN
     inner, place = scope.knowing(where_true(condition)), replace(place, events=tuple(events))
+    at = node.span if node.guard is None else node.guard.span
     if node.target is None:
-        return ir.Clause(tuple(events), condition, block(node.body, inner, place), node.span)
+        return ir.Clause(tuple(events), condition, block(node.body, inner, place), node.span, at)
     statements = block(node.body, inner, replace(place, arrow=node.target.span))
     last = _goto(node.target, after(statements, inner), place)
-    return ir.Clause(tuple(events), condition, (*statements, *last), node.span)
+    return ir.Clause(tuple(events), condition, (*statements, *last), node.span, at)
 
 
 def block(nodes: Iterable[ast.Statement], scope: Scope, place: Place) -> tuple[ir.Statement, ...]:
@@ -258,6 +259,7 @@ def _when(node: ast.When, scope: Scope, place: Place) -> ir.When:
     for branch in node.branches:
         condition = None if branch.guard is None else guard(branch.guard, scope) or BROKEN
         body = block(branch.body, scope.knowing(where_true(condition)), place)
-        branches.append(ir.Branch(condition, body, branch.span))
+        at = branch.span if branch.guard is None else branch.guard.span
+        branches.append(ir.Branch(condition, body, branch.span, at))
         scope = scope.knowing(where_not_true(condition))
     return ir.When(tuple(branches), node.span)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jetpackc.check.report import Report
+from jetpackc.check.solver import ANYTHING, Known, Outcome, Terms
 from jetpackc.diagnostics.model import Label, Rule
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
@@ -13,12 +14,20 @@ from jetpackc.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A machine, the place of its name, the states it has from its template, and the report."""
+    """A machine, the place of its name, the states it has from its template, the values of each enum, the report."""
 
     machine: ir.Machine
     name: Span
     inherited: frozenset[str]
     report: Report
+    enums: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def covers(self, guards: Sequence[ir.Expr]) -> bool:
+        """Whether one of these guards is always true."""
+        known, terms = Known(), Terms(self.enums)
+        for guard in guards:
+            known.learn(terms.formula(guard, Outcome.NOT_TRUE))
+        return not known.allows(ANYTHING)
 
     def is_own(self, span: Span) -> bool:
         """Whether a place is in the machine itself, and not in its template or in an operator."""

@@ -18,7 +18,7 @@ def check_guarded_enters(subject: Subject) -> None:
     for leaf in chart.leaves(machine):
         enters = [clause for state in chart.ancestors(machine, leaf.name) for clause in state.enter]
         led = [goto for goto in walk.gotos(enters) if goto.target != leaf.name]
-        if leaf.kind != "plain" or not led or walk.way_out(enters, leaf.name):
+        if leaf.kind != "plain" or not led or walk.way_out(enters, leaf.name, subject.covers):
             continue
         answers = walk.gotos(answering(machine, leaf.name))
         if all(goto.target == leaf.name for goto in answers) and not any(walk.raises(enters)):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from jetpackc.ir import model as ir
 
 Arrow = ir.Goto | ir.Raise
+Covers = Callable[[Sequence[ir.Expr]], bool]
+"""Whether one of some guards is always true."""
 
 
-def is_unguarded(clause: ir.Clause) -> bool:
+def is_unguarded(clause: ir.Clause | ir.Branch) -> bool:
     """Whether the clause is always taken: it has no guard, or `true`."""
     return clause.guard is None or (isinstance(clause.guard, ir.Literal) and clause.guard.value is True)
 
@@ -54,26 +56,33 @@ def guarded_arrows(
                 yield from guarded_arrows(branch.body, guards)
 
 
-def always_moves(body: Iterable[ir.Statement], leaf: str) -> bool:
+def always_moves(body: Iterable[ir.Statement], leaf: str, covers: Covers) -> bool:
     """Whether a block takes the task out of a leaf on every path: `->` another state, `raise`, or `fail`."""
-    return any(_moves(statement, leaf) for statement in body)
+    return any(_moves(statement, leaf, covers) for statement in body)
 
 
-def _moves(statement: ir.Statement, leaf: str) -> bool:
+def _moves(statement: ir.Statement, leaf: str, covers: Covers) -> bool:
     match statement:
         case ir.Goto(target=target):
             return target != leaf
         case ir.Raise() | ir.Fail():
             return True
         case ir.When(branches=branches):
-            return branches[-1].guard is None and all(always_moves(branch.body, leaf) for branch in branches)
+            return all(always_moves(branch.body, leaf, covers) for branch in branches) and is_whole(branches, covers)
         case _:
             return False
 
 
-def way_out(clauses: Iterable[ir.Clause], leaf: str) -> bool:
-    """Whether some clause is always taken when it is reached, and takes the task out of the leaf."""
-    return any(is_unguarded(clause) and always_moves(clause.body, leaf) for clause in clauses)
+def is_whole(branches: Sequence[ir.Branch], covers: Covers) -> bool:
+    """Whether one arm of a `when` is always taken."""
+    return branches[-1].guard is None or covers([branch.guard for branch in branches if branch.guard is not None])
+
+
+def way_out(clauses: Iterable[ir.Clause], leaf: str, covers: Covers) -> bool:
+    """Whether a clause, or one of several whose guards leave nothing, is taken and takes the task out of the leaf."""
+    moving = [clause for clause in clauses if always_moves(clause.body, leaf, covers)]
+    guards = [clause.guard for clause in moving if clause.guard is not None]
+    return any(map(is_unguarded, moving)) or (len(guards) > 1 and covers(guards))
 
 
 def all_clauses(machine: ir.Machine) -> Iterator[ir.Clause]:

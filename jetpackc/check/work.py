@@ -53,7 +53,7 @@ def _check_claim(subject: Subject, leaf: ir.State) -> None:
         message = f"the claim of state `{leaf.name}` leads nowhere"
         help = "write `on LOCKED_BY_WORKER -> s`, where `s` is a state with `run`"
         subject.add(rules.CLAIM_WITHOUT_RUN, message, clauses[0].span, "has no `->`", help=help)
-    elif not walk.way_out(clauses, leaf.name):
+    elif not walk.way_out(clauses, leaf.name, subject.covers):
         message = f"the claim of state `{leaf.name}` hangs on a guard"
         help = (
             "add a last `on LOCKED_BY_WORKER ->` without a guard; a task that may not run yet belongs in another state"
@@ -90,7 +90,7 @@ def _check_run(subject: Subject, leaf: ir.State, claimed: set[str]) -> None:
         subject.add(rules.RUN_WITHOUT_CLAIM, message, leaf.span, "has a `run`", help=help)
     for event in _OUTCOMES:
         clauses = chart.clauses(machine, leaf.name, event)
-        if not walk.way_out(clauses, leaf.name):
+        if not walk.way_out(clauses, leaf.name, subject.covers):
             message = f"state `{leaf.name}` has no unguarded way out for `{event}`"
             guarded = [Label(clause.span, "may not be taken, or may not leave") for clause in clauses]
             help = f"add `on {event} -> s` as the last clause of `{event}`"
@@ -139,7 +139,7 @@ def _unclaimed(subject: Subject, target: str, goto: ir.Goto) -> None:
 def _check_raises(subject: Subject) -> None:
     machine = subject.machine
     for leaf in chart.leaves(machine):
-        if walk.way_out(chart.clauses(machine, leaf.name, "ABANDONED"), leaf.name):
+        if walk.way_out(chart.clauses(machine, leaf.name, "ABANDONED"), leaf.name, subject.covers):
             continue
         for each in walk.raises(leaving(machine, leaf.name)):
             state = leaf.parent or leaf.name

@@ -227,6 +227,7 @@ class Branch:
     guard: Expr | None
     body: tuple[Statement, ...]
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
+    guard_span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +268,7 @@ class Clause:
     guard: Expr | None
     body: tuple[Statement, ...]
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
+    guard_span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,10 @@ IGNORED_AND_HANDLED = Rule(
 ARROW_IN_EXIT = Rule("J319", "arrow-in-exit", Severity.ERROR, "`->` in an `exit` block")
 GUARDED_CLAIM = Rule("J320", "guarded-claim", Severity.ERROR, "a claim that hangs on a guard")
 UNCLAIMED_RUN = Rule("J321", "unclaimed-run", Severity.ERROR, "a state with `run` that is entered without a claim")
+NEVER_TRUE = Rule("J322", "never-true", Severity.ERROR, "a guard that no value makes true")
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
 )
 UNUSED_EVENT = Rule("J381", "unused-event", Severity.WARNING, "an event that is declared and neither sent nor handled")
 UNUSED_VAR = Rule("J382", "unused-var", Severity.WARNING, "a var that is neither set nor read")
+ALWAYS_TRUE = Rule("J383", "always-true", Severity.WARNING, "a guard that every value makes true")
