@@ -100,7 +100,8 @@ class _Row:
         for clause in clauses:
             if self._judge(clause, Known(), known, former, what):
                 former.append(clause)
-                known.learn(self._formula(clause, Outcome.NOT_TRUE))
+                if len(former) < len(clauses):
+                    known.learn(self._formula(clause, Outcome.NOT_TRUE))
 
     def enters(self, clauses: Sequence[ir.Clause], what: str) -> None:
         """Clauses that all run, until one takes an arrow."""

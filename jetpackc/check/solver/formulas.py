@@ -28,7 +28,7 @@ from jetpackc.check.solver.values import (
     Values,
     compared,
 )
-from jetpackc.check.types import INT_RANGES, ordered
+from jetpackc.check.types import INT_RANGES
 from jetpackc.ir import chart, model as ir
 
 
@@ -90,6 +90,11 @@ _ORDERS: dict[str, frozenset[str | bool]] = {
     ">": frozenset(">"),
     ">=": frozenset(">="),
 }
+_RANGES = dict.fromkeys(("numeric", "float", "timestamptz", "date", "interval"), ALL_RANGES) | {
+    kind: Ranges(((allowed.start, 0), (allowed.stop, 0))) for kind, allowed in INT_RANGES.items()
+}
+"""The values of ordered types. Text is none of them here: its order is the database's affair."""
+_BOOLS = Points(frozenset((True, False)))
 _THREE = Points(frozenset("<=>"))
 _OF_ERROR = frozenset(field.name for field in chart.ERROR_FIELDS)
 """Fields that the system fills in, and may leave null."""
@@ -157,7 +162,7 @@ class Terms:
 
     def _pair(self, operator: str, left: ir.Expr, right: ir.Expr, outcome: Outcome) -> Formula:
         """Two expressions that both vary: which of the three ways they stand to each other is a term of its own."""
-        if repr(right) < repr(left):
+        if _place(right) < _place(left):
             operator, left, right = _CONVERSE.get(operator, operator), right, left
         holds = Points(_ORDERS[operator])
         wanted = holds if outcome in _POSITIVE else holds.without()
@@ -192,16 +197,18 @@ class Terms:
 
     def _body(self, type: ir.Type) -> Body:
         """All values of a type."""
-        if type.array:
-            return ALL_POINTS
-        if type.kind == "bool":
-            return Points(frozenset((True, False)))
-        if type.kind == "enum" and type.enum in self.enums:
+        if type.kind in _RANGES and not type.array:
+            return _RANGES[type.kind]
+        if type.kind == "bool" and not type.array:
+            return _BOOLS
+        if type.kind == "enum" and type.enum in self.enums and not type.array:
             return Points(frozenset(self.enums[type.enum]))
-        if type.kind in INT_RANGES:
-            allowed = INT_RANGES[type.kind]
-            return Ranges(((allowed.start, 0), (allowed.stop, 0)))
-        return ALL_RANGES if ordered(type) and type.kind != "text" else ALL_POINTS
+        return ALL_POINTS
+
+
+def _place(expr: ir.Expr) -> str:
+    """Something to put two expressions in the same order wherever they stand."""
+    return f"{expr.scope}.{expr.name}" if isinstance(expr, ir.Ref) else repr(expr)
 
 
 def _constant(guard: ir.Literal, outcome: Outcome) -> Formula:
@@ -238,7 +245,7 @@ def _value(expr: ir.Expr, type: ir.Type) -> str | bool | Number | None:
         case ("float", "float", str() as value):
             return float(value)
         case (("int" | "bigint" | "numeric"), ("int" | "bigint" | "numeric"), value):
-            return Fraction(value)
+            return value if isinstance(value, int) else Fraction(value)
         case _:
             return None
 

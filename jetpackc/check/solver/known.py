@@ -46,6 +46,8 @@ class Known:
 
     def allows(self, fact: Formula) -> bool:
         """Whether the formula may hold here, as far as can be told."""
+        if isinstance(fact, Atom) and not self.open:
+            return not (self.impossible or self.values.get(fact.term, fact.every).meet(fact.values).is_empty)
         trial = self.copy()
         trial.learn(fact)
         try:

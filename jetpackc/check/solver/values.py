@@ -59,6 +59,8 @@ class Ranges:
 
     def meet(self, other: Ranges) -> Ranges:
         """What is in both, or somewhat more where that takes too many cuts."""
+        if other.cuts == (LOWEST, HIGHEST):
+            return self
         found: list[Cut] = []
         left, right = self.cuts, other.cuts
         i = j = 0
