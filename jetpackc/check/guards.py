@@ -71,8 +71,8 @@ def _before(subject: Subject, leaves: Iterable[str], event: str, clause: ir.Clau
 
 
 def _until(clause: ir.Clause, clauses: Iterable[ir.Clause]) -> Iterator[ir.Clause]:
-    """The clauses that stand before this one."""
-    return takewhile(lambda each: each is not clause, clauses)
+    """The clauses that stand before this one. A leaf may have a machine-wide one in a form of its own."""
+    return takewhile(lambda each: (each.span, each.guard) != (clause.span, clause.guard), clauses)
 
 
 def _check_events(row: _Row, clauses: Sequence[ir.Clause], where: str) -> None:

@@ -148,7 +148,7 @@ def _may_leave(span: Span, what: str, scope: Scope, place: Place) -> bool:
 
 def _goto(node: ast.Goto, scope: Scope, place: Place) -> tuple[ir.Statement, ...]:
     if node.target is None:
-        return _reenter(node, scope, place)
+        return _reenter(node, place)
     target = node.target.text
     delay = None if node.delay is None else value(node.delay, scope, types.INTERVAL) or BROKEN
     if target not in place.entries:
@@ -164,7 +164,7 @@ def _goto(node: ast.Goto, scope: Scope, place: Place) -> tuple[ir.Statement, ...
     return (ir.Goto(leaf, delay, span=node.span),)
 
 
-def _reenter(node: ast.Goto, scope: Scope, place: Place) -> tuple[ir.Statement, ...]:
+def _reenter(node: ast.Goto, place: Place) -> tuple[ir.Statement, ...]:
     leaf = "" if place.owner is None else place.entries[place.owner]
     return (ir.Goto(leaf, reenter=True, span=node.span),) if leaf is not None else ()
 
