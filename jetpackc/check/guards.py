@@ -179,7 +179,7 @@ class _Row:
         return self.subject.is_own(one.span) and not made
 
     def _never(self, one: Guarded) -> None:
-        if not self._is_written(one):
+        if isinstance(one.guard, ir.Literal) or not self._is_written(one):
             return
         here = " here" if Known().allows(self._formula(one, Outcome.TRUE)) else ""
         self.subject.report.add(
@@ -191,7 +191,7 @@ class _Row:
         )
 
     def _always(self, one: Guarded) -> None:
-        if walk.is_unguarded(one) or not self._is_written(one):
+        if isinstance(one.guard, ir.Literal) or not self._is_written(one):
             return
         help = "leave the guard out, or correct it"
         self.subject.report.add(
