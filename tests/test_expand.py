@@ -49,8 +49,7 @@ def found(text: str) -> list[str]:
 def block(call: str, operators: str) -> str:
     """What stands in a clause in place of a call of an operator."""
     text = plain(f"{operators}\nmachine m {{ state s {{ enter {call} }} }}\n")
-    lines = [line.strip() for line in text.splitlines()]
-    return " ".join(lines).removeprefix("machine m { state s { enter ").removesuffix(" } }")
+    return " ".join(text.split()).removeprefix("machine m { state s { enter ").removesuffix(" } }")
 
 
 # ---------------------------------------------------------------- operators
@@ -211,15 +210,15 @@ machine m {
   }
 
   state busy {
-    on GO -> extra
+    on GO   -> extra
     on HALT -> extra
     enter when own > 0 -> extra
-    exit { set x = 1 }
+    exit               { set x = 1 }
     run "a:b"
     timeout 5s
     on ERROR -> ended
     enter -> ready
-    exit { set x = 2 }
+    exit  { set x = 2 }
   }
 
   final state ended
@@ -343,17 +342,17 @@ machine m {
   initial state pay was buy {
     enter { set attempts = 0 }
     enter { set x = 1 }
-    on CANCEL -> done
-    after 1h -> done
+    on CANCEL    -> done
+    after 1h     -> done
     on ABANDONED -> done
     initial state pay.ready { on LOCKED_BY_WORKER -> pay.running { increment attempts } }
     state pay.running {
       run "a:b"
       timeout 30s
-      on SUCCESS -> done
+      on SUCCESS                 -> done
       on ERROR when attempts < 5 -> pay.ready in backoff(2s, attempts, cap: 5m)
-      on ERROR { raise ABANDONED }
-      on RELEASED -> pay.ready { set attempts = attempts - 1 }
+      on ERROR                   { raise ABANDONED }
+      on RELEASED                -> pay.ready          { set attempts = attempts - 1 }
       on SNOOZE(delay: interval) -> pay.ready in delay { set attempts = attempts - 1 }
     }
   }
@@ -451,7 +450,7 @@ def test_an_expanded_program_means_the_same(path: Path) -> None:
 def test_states_inside_states_pass_through_unharmed() -> None:
     text = (
         "machine m {\n  initial state outer {\n    on STOP -> done\n    initial state inner { on GO -> other }\n"
-        "    state other { reenter }\n  }\n\n  final state done\n}\n"
+        "    state other         { reenter }\n  }\n\n  final state done\n}\n"
     ).replace("{ reenter }", "{ on GO { reenter } }")
     assert plain(text) == text
 

@@ -21,13 +21,7 @@ level, a `when` is four."""
 
 def parse(source: Source) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     """The file, without the blocks that do not parse, and what is wrong with those."""
-    unstorable = _unstorable(source)
-    if unstorable is not None:
-        return ast.File(source.path, ()), (unstorable,)
-    nested = too_deep(source)
-    if nested is not None:
-        return ast.File(source.path, ()), (nested,)
-    parts, problems = _Reader(source).parts()
+    parts, problems = trees(source)
     builder = Builder(source)
     items = tuple(item for part in parts for item in builder.items(part))
     found = [*problems, *builder.diagnostics]
@@ -36,7 +30,13 @@ def parse(source: Source) -> tuple[ast.File, tuple[Diagnostic, ...]]:
 
 def parses(source: Source) -> bool:
     """Whether all of it is text of this language, whatever it means."""
-    return not _unstorable(source) and not too_deep(source) and not _Reader(source).parts()[1]
+    return not trees(source)[1]
+
+
+def trees(source: Source) -> tuple[list[Tree], list[Diagnostic]]:
+    """The concrete trees of what parses, and what is wrong with the rest."""
+    refused = _unstorable(source) or too_deep(source)
+    return _Reader(source).parts() if refused is None else ([], [refused])
 
 
 def _unstorable(source: Source) -> Diagnostic | None:

@@ -1,21 +1,25 @@
-"""The tree as plain .jet, so that parsing it gives the tree again. Comments other than docs are not in the tree."""
+"""The tree as plain .jet, so that parsing it gives the tree again. Comments other than docs are not in the tree.
+
+What is written here is which tokens there are and which blocks take several lines; `format` lays them out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from jetpackc.source import Source
 from jetpackc.syntax import ast
+from jetpackc.syntax.format import format_source
 from jetpackc.syntax.print_expression import POSTFIX, arguments, expression, string, type_name
-
-_WIDTH = 96
-"""The longest line that a block with one thing in it is written on, its indentation not counted."""
-
-_INDENT = "  "
 
 
 def print_file(file: ast.File) -> str:
-    """The whole file: a blank line between items, two spaces of indentation, nothing aligned."""
-    return "\n\n".join("\n".join(_item(item)) for item in file.items) + ("\n" if file.items else "")
+    """The whole file as `jetpackc fmt` leaves it: a blank line between items and around what takes several lines."""
+    written = "\n\n".join("\n".join(_item(item)) for item in file.items)
+    text, diagnostics = format_source(Source(file.path, written))
+    if text is None:
+        raise ValueError(f"a tree that has no text: {diagnostics[0].message}")
+    return text
 
 
 # ---------------------------------------------------------------- items of a file
@@ -244,7 +248,7 @@ def _fields(fields: Iterable[ast.Field]) -> str:
     if not any(node.doc for node in nodes):
         return f"({', '.join(map(_field, nodes))})"
     lines = (line for node in nodes for line in (*_doc(node.doc), f"{_field(node)},"))
-    return "\n".join(("(", *(f"{_INDENT}{line}" for line in lines), ")"))
+    return "\n".join(("(", *lines, ")"))
 
 
 def _field(node: ast.Field) -> str:
@@ -257,11 +261,9 @@ def _was(name: ast.Name | None) -> str:
 
 
 def _block(head: str, inside: Sequence[list[str]]) -> list[str]:
-    """A head and what stands in braces behind it, on one line if it is one line itself and there is room."""
+    """A head and what stands in braces behind it, on one line if it is one line itself."""
     if not inside:
         return [f"{head} {{}}"]
-    lone = inside[0][0] if len(inside) == 1 and len(inside[0]) == 1 else "\n"
-    if "\n" not in lone and len(head) + len(lone) < _WIDTH:
-        return [f"{head} {{ {lone} }}"]
-    inner = (line for lines in inside for text in lines for line in text.split("\n"))
-    return [f"{head} {{", *(f"{_INDENT}{line}".rstrip() for line in inner), "}"]
+    if len(inside) == 1 and len(inside[0]) == 1 and "\n" not in inside[0][0]:
+        return [f"{head} {{ {inside[0][0]} }}"]
+    return [f"{head} {{", *(line for lines in inside for line in lines), "}"]
