@@ -137,6 +137,8 @@ class Layout:
     def _list(self, node: Node, taken: Sequence[Node | Token]) -> Doc:
         """A list in brackets: on one line, or each element on one of its own with a comma behind it."""
         opening, *inside, closing = taken
+        if not inside and not self.gap(closing).commented:
+            return text(first(opening).text + first(closing).text)
         padding = Break("" if first(opening).text != "{" else " ")
         comma = inside.pop() if inside and _is_comma(inside[-1]) else None
         parts: list[Doc] = []
