@@ -20,6 +20,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "expand": ("check", "Print what templates, steps and operators become."),
         "ir": ("check", "Print the compiled program as canonical JSON."),
         "run": ("step", "Step a machine through events, with no database."),
+        "graph": ("graph", "Draw machines as Mermaid, Graphviz or SVG."),
         "explain": ("check", "Explain a code such as J101."),
     },
     "Database": {

@@ -1,0 +1,13 @@
+"""Pictures of machines: the IR drawn as Mermaid, Graphviz or SVG.
+
+`chart` says what is on a picture, `mermaid`, `dot` and `svg` write it down. All of it is pure but `engine`, which runs
+the program that finds a place for each box.
+"""
+
+from jetpackc.graph.chart import chart_of
+from jetpackc.graph.dot import dot
+from jetpackc.graph.mermaid import mermaid
+from jetpackc.graph.model import Chart
+from jetpackc.graph.picture import LayoutError, drawing
+
+__all__ = ["Chart", "LayoutError", "chart_of", "dot", "drawing", "mermaid"]

@@ -1,0 +1,188 @@
+"""From a machine to what its picture shows: which boxes there are, and which arrows lead where and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jetpackc.graph.model import Arrow, Chart, Label, Node
+from jetpackc.graph.text import AND, expression, shortened
+from jetpackc.ir import chart, model as ir
+
+GUARD = 30
+"""Characters of a guard, or of a delay, that are shown."""
+LINE = 40
+"""Characters of a line in a box that are shown."""
+START = "*"
+ANY = "*any"
+
+
+def chart_of(module: ir.Module, machine: ir.Machine) -> Chart:
+    """What a picture of the machine shows."""
+    happenings = [found for owner in (*machine.states, None) for found in _happenings(owner, machine)]
+    arrows = _merged(_arrow(machine, found) for found in happenings if isinstance(found.does, ir.Goto | ir.Spawn))
+    used = {arrow.source for arrow in arrows} | {arrow.target for arrow in arrows}
+    nodes = [Node(START, "start", "")]
+    for state in machine.states:
+        nodes.append(_state(machine, state, happenings))
+        if _any(state.name) in used:
+            nodes.append(Node(_any(state.name), "any", f"any {state.name}", parent=state.name))
+    if ANY in used:
+        nodes.append(Node(ANY, "any", "any state", lines=_lines(None, happenings)))
+    spawned = dict.fromkeys(found.does.machine for found in happenings if isinstance(found.does, ir.Spawn))
+    nodes += [Node(_machine(name), "machine", name) for name in spawned]
+    return Chart(f"{module.name}.{machine.name}", machine.doc, tuple(nodes), (Arrow(START, machine.initial), *arrows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Happening:
+    """One end of one way through a clause. `owner` is the state that has the clause, None for the machine."""
+
+    owner: str | None
+    trigger: str
+    guard: str
+    does: ir.Goto | ir.Spawn | ir.Raise | ir.Fail | None
+
+
+def _happenings(owner: ir.State | None, machine: ir.Machine) -> Iterator[_Happening]:
+    name = owner.name if owner else None
+    for clause, trigger, guard in _triggers(owner.on if owner else machine.on):
+        yield from _ends(name, trigger, guard, clause.body, stays=True)
+    if owner is None:
+        return
+    for word, clauses in (("enter", owner.enter), ("exit", owner.exit)):
+        otherwise = False
+        for clause in clauses:
+            guard = _guards(clause.guard, otherwise=otherwise)
+            yield from _ends(name, word, guard, clause.body, stays=False)
+            otherwise = otherwise or (clause.guard is not None and isinstance(clause.body[-1], ir.Goto))
+
+
+def _triggers(clauses: Sequence[ir.Clause]) -> Iterator[tuple[ir.Clause, str, tuple[str, ...]]]:
+    """Each clause with the words for its events and its guard; behind a guarded clause of the same, it is `else`."""
+    guarded: set[str] = set()
+    for clause in clauses:
+        otherwise = bool(clause.events) and guarded.issuperset(clause.events)
+        words = ", ".join("claim" if event == chart.LOCKED else event for event in clause.events)
+        yield clause, words, _guards(clause.guard, otherwise=otherwise)
+        if clause.guard is not None:
+            guarded.update(clause.events)
+
+
+def _guards(guard: ir.Expr | None, *, otherwise: bool) -> tuple[str, ...]:
+    if guard is not None:
+        return (expression(guard, AND),)
+    return ("else",) if otherwise else ()
+
+
+def _ends(
+    owner: str | None, trigger: str, guards: tuple[str, ...], body: Sequence[ir.Statement], *, stays: bool
+) -> Iterator[_Happening]:
+    """What the ways through a block come to. `stays`: say so where it has no other end."""
+    told = False
+    guard = " and ".join(guards)
+    for statement in body:
+        match statement:
+            case ir.When(branches=branches):
+                for branch in branches:
+                    inner = (*guards, *_guards(branch.guard, otherwise=len(branches) > 1))
+                    for found in _ends(owner, trigger, inner, branch.body, stays=False):
+                        told = True
+                        yield found
+            case ir.Goto() | ir.Raise() | ir.Fail() | ir.Spawn():
+                told = told or not isinstance(statement, ir.Spawn)
+                yield _Happening(owner, trigger, guard, statement)
+            case ir.Set():
+                pass
+    if stays and not told:
+        yield _Happening(owner, trigger, guard, None)
+
+
+# ---------------------------------------------------------------- boxes
+
+
+def _state(machine: ir.Machine, state: ir.State, happenings: Iterable[_Happening]) -> Node:
+    leaf = state.initial is None
+    around = chart.states(machine)[state.parent] if state.parent else None
+    lines = [f"run {state.run}"] if state.run else []
+    lines += [f"timeout {expression(state.timeout)}"] if state.timeout else []
+    lines += _lines(state.name, happenings)
+    lines += [f"ignore {', '.join(state.ignore)}"] if state.ignore else []
+    return Node(
+        state.name,
+        "composite" if not leaf else state.kind,
+        state.name,
+        state.parent,
+        tuple(shortened(line, LINE) for line in lines),
+        initial=state.name == (around.initial if around else machine.initial),
+        claimable=leaf and state in chart.claimable(machine),
+        running=state.run is not None,
+    )
+
+
+def _lines(owner: str | None, happenings: Iterable[_Happening]) -> tuple[str, ...]:
+    """What happens in a state and leads nowhere else."""
+    return tuple(line for found in happenings if found.owner == owner if (line := _line(found)))
+
+
+def _line(found: _Happening) -> str:
+    match found.does:
+        case ir.Raise(event=event):
+            return f"{_when(found, GUARD)} raises {event}"
+        case ir.Fail(message=message):
+            return f"{_when(found, GUARD)} fails: {expression(message)}"
+        case None:
+            return f"{_when(found, GUARD)} stays"
+        case _:
+            return ""
+
+
+# ---------------------------------------------------------------- arrows
+
+
+def _arrow(machine: ir.Machine, found: _Happening) -> Arrow:
+    assert isinstance(found.does, ir.Goto | ir.Spawn)
+    if isinstance(found.does, ir.Spawn):
+        words = "spawn root" if found.does.root else "spawn"
+        label = Label(f"{_when(found, GUARD)}: {words}", f"{_when(found)}: {words}{_delay(found.does.delay)}")
+        return Arrow(_source(machine, found.owner), _machine(found.does.machine), (label,), spawn=True)
+    delay = _delay(found.does.delay)
+    again = " reenter" if found.does.reenter else ""
+    label = Label(f"{_when(found, GUARD)}{again}{_short(delay)}", f"{_when(found)}{again}{delay}")
+    return Arrow(_source(machine, found.owner), found.does.target, (label,))
+
+
+def _source(machine: ir.Machine, owner: str | None) -> str:
+    """The box that an arrow begins at. A composite has one inside, for an arrow from its border would have to go around
+    what is in it."""
+    if owner is None:
+        return ANY
+    return owner if chart.states(machine)[owner].initial is None else _any(owner)
+
+
+def _delay(delay: ir.Expr | None) -> str:
+    return f" in {expression(delay)}" if delay is not None else ""
+
+
+def _short(delay: str) -> str:
+    return f" {shortened(delay, GUARD)}" if delay else ""
+
+
+def _when(found: _Happening, length: int = 10_000) -> str:
+    return f"{found.trigger} [{shortened(found.guard, length)}]" if found.guard else found.trigger
+
+
+def _merged(arrows: Iterable[Arrow]) -> tuple[Arrow, ...]:
+    """One arrow for all that have the same ends."""
+    found: dict[tuple[str, str, bool], dict[Label, None]] = {}
+    for arrow in arrows:
+        found.setdefault((arrow.source, arrow.target, arrow.spawn), {}).update(dict.fromkeys(arrow.labels))
+    return tuple(Arrow(source, target, tuple(labels), spawn) for (source, target, spawn), labels in found.items())
+
+
+def _any(state: str) -> str:
+    return f"{ANY} {state}"
+
+
+def _machine(name: str) -> str:
+    return f"*machine {name}"
