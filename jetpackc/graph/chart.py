@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jetpackc.graph.model import Arrow, Chart, Label, Node
-from jetpackc.graph.text import AND, expression, shortened
+from jetpackc.graph.text import expression, shortened
 from jetpackc.ir import chart, model as ir
 
 GUARD = 30
@@ -23,12 +23,12 @@ def chart_of(module: ir.Module, machine: ir.Machine) -> Chart:
     arrows = _merged(_arrow(machine, found) for found in happenings if isinstance(found.does, ir.Goto | ir.Spawn))
     used = {arrow.source for arrow in arrows} | {arrow.target for arrow in arrows}
     nodes = [Node(START, "start", "")]
+    if machine.on:
+        nodes.append(Node(ANY, "any", "any state", lines=_lines(None, happenings)))
     for state in machine.states:
         nodes.append(_state(machine, state, happenings))
         if _any(state.name) in used:
             nodes.append(Node(_any(state.name), "any", f"any {state.name}", parent=state.name))
-    if ANY in used:
-        nodes.append(Node(ANY, "any", "any state", lines=_lines(None, happenings)))
     spawned = dict.fromkeys(found.does.machine for found in happenings if isinstance(found.does, ir.Spawn))
     nodes += [Node(_machine(name), "machine", name) for name in spawned]
     return Chart(f"{module.name}.{machine.name}", machine.doc, tuple(nodes), (Arrow(START, machine.initial), *arrows))
@@ -71,8 +71,13 @@ def _triggers(clauses: Sequence[ir.Clause]) -> Iterator[tuple[ir.Clause, str, tu
 
 def _guards(guard: ir.Expr | None, *, otherwise: bool) -> tuple[str, ...]:
     if guard is not None:
-        return (expression(guard, AND),)
+        return (expression(guard),)
     return ("else",) if otherwise else ()
+
+
+def _joined(guards: tuple[str, ...]) -> str:
+    """All of them. `else` behind `else` says no more."""
+    return " and ".join(dict.fromkeys(guards))
 
 
 def _ends(
@@ -80,7 +85,7 @@ def _ends(
 ) -> Iterator[_Happening]:
     """What the ways through a block come to. `stays`: say so where it has no other end."""
     told = False
-    guard = " and ".join(guards)
+    guard = _joined(guards)
     for statement in body:
         match statement:
             case ir.When(branches=branches):

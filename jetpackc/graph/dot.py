@@ -18,7 +18,7 @@ _LOOKS = {
     "final": "peripheries=2",
     "failure": 'peripheries=2, color="#c62828", fontcolor="#c62828"',
     "any": 'style="rounded,dashed", fontsize=10',
-    "machine": 'shape=component, style=dashed, fontsize=10',
+    "machine": "shape=component, style=dashed, fontsize=10",
     "start": "shape=point, width=0.14",
 }
 

@@ -33,7 +33,12 @@ def laid_out(question: str) -> str:
     program = engine()
     try:
         done = subprocess.run(  # noqa: S603
-            [program, "-Kdot", "-Tjson0"], input=question, capture_output=True, encoding="utf-8", timeout=SECONDS, check=True
+            [program, "-Kdot", "-Tjson0"],
+            input=question,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+            check=True,
         )
     except subprocess.TimeoutExpired:
         raise LayoutError(f"`{program}` found no layout in {SECONDS} s", "draw one machine: --machine NAME") from None

@@ -88,14 +88,13 @@ def columns(text: str) -> int:
 def question(chart: Chart) -> str:
     """What the engine is asked. Boxes are called by their number."""
     numbers = {node.id: place for place, node in enumerate(chart.nodes)}
-    lines = [*_inside(chart, None, numbers)]
-    for place, arrow in enumerate(chart.arrows):
-        lines.append(_edge(place, arrow, numbers))
+    lines = [*_inside(chart, None, numbers), *_beside(chart, numbers)]
+    lines += [_edge(place, arrow, numbers) for place, arrow in enumerate(chart.arrows)]
     return _HEAD + "\n".join(lines) + "\n}\n"
 
 
 _HEAD = """digraph {
-nodesep=0.4 ranksep=0.38 pad=0
+newrank=true nodesep=0.4 ranksep=0.38 pad=0
 graph [labeljust=l margin=14]
 node [shape=box fixedsize=true label=""]
 edge [arrowsize=0.8]
@@ -113,11 +112,28 @@ def _inside(chart: Chart, parent: str | None, numbers: Mapping[str, int]) -> Ite
             yield f"n{numbers[node.id]} [width={width / 72:.4f} height={height / 72:.4f}]"
 
 
+def _beside(chart: Chart, numbers: Mapping[str, int]) -> Iterator[str]:
+    """`any` stands beside the state that its composite begins with; else it would go up to the top of the drawing."""
+    for node in chart.nodes:
+        if node.kind == "any" and node.parent is not None:
+            yield f"{{ rank=same n{numbers[_first(chart, node.parent)]} n{numbers[node.id]} }}"
+
+
+def _first(chart: Chart, parent: str) -> str:
+    """The leaf that a composite begins with."""
+    inner = next(node for node in chart.inside(parent) if node.initial)
+    return _first(chart, inner.id) if inner.kind == "composite" else inner.id
+
+
 def _edge(place: int, arrow: Arrow, numbers: Mapping[str, int]) -> str:
+    """An arrow back to what stands before is asked for the other way round. So the boxes go from top to bottom in the
+    order of the source: the engine's own way of opening circles does not see whole composites."""
+    tail, head = numbers[arrow.source], numbers[arrow.target]
     attributes = [f"id=e{place}"]
     attributes += [f"label={_room(*label_size(arrow))}"] if arrow.labels else []
+    attributes += ["dir=back"] if head < tail else []
     attributes += ["weight=0"] if arrow.spawn else []
-    return f"n{numbers[arrow.source]} -> n{numbers[arrow.target]} [{' '.join(attributes)}]"
+    return f"n{min(tail, head)} -> n{max(tail, head)} [{' '.join(attributes)}]"
 
 
 def _room(width: float, height: float) -> str:
@@ -159,9 +175,11 @@ def _box(found: Mapping[str, Any], height: float) -> Box:
 
 
 def _curve(edge: Mapping[str, Any], height: float) -> Curve:
-    tip, *points = edge["pos"].removeprefix("e,").split(" ")
+    """An arrow's points begin with its tip: `e,` behind the last of the others, `s,` before the first."""
+    kind, _, listed = edge["pos"].partition(",")
+    tip, *points = (_point(point, height) for point in listed.split(" "))
     label = _point(edge["lp"], height) if "lp" in edge else None
-    return Curve(tuple(_point(point, height) for point in points), _point(tip, height), label)
+    return Curve(tuple(reversed(points) if kind == "s" else points), tip, label)
 
 
 def _point(text: str, height: float) -> Point:

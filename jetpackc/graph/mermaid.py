@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from jetpackc.graph.model import Arrow, Chart, Node
 
 _UNSAFE = {char: f"#{ord(char)};" for char in '"#;<>&{}[]:\\`%'}
-"""What Mermaid would read as its own. `[` and `:` are safe only in some places, so they are written so in all."""
+"""What Mermaid reads as its own, in one place or another, and how it is written in all."""
 
 
 def mermaid(charts: Sequence[Chart]) -> str:
-    """The text of one diagram. Several charts stand in it side by side, each in a box with its name."""
-    lines = ["stateDiagram-v2"]
-    for number, chart in enumerate(charts):
-        names = {node.id: f"m{number}s{place}" for place, node in enumerate(chart.nodes)}
-        body = list(_body(chart, names))
-        if len(charts) > 1:
-            body = [f'state "{_safe(chart.name)}" as m{number} {{', *("  " + line for line in body), "}"]
-        lines += ["  " + line for line in body]
-    for name, look in _LOOKS.items():
-        lines.append(f"  classDef {name} {look}")
-    return "\n".join(lines) + "\n"
+    """The text of a diagram; of several charts, a page of Markdown with a diagram each, for Mermaid keeps no states in
+    the boxes of a diagram that is in a box itself."""
+    if len(charts) == 1:
+        return _diagram(charts[0])
+    return "\n".join(f"## {chart.name}\n\n```mermaid\n{_diagram(chart)}```\n" for chart in charts)
+
+
+def _diagram(chart: Chart) -> str:
+    names = {node.id: f"s{place}" for place, node in enumerate(chart.nodes)}
+    lines = [*_body(chart, names), *(f"classDef {name} {look}" for name, look in _LOOKS.items())]
+    return "stateDiagram-v2\n" + "".join(f"  {line}\n" for line in lines)
 
 
 _LOOKS = {
@@ -48,12 +48,14 @@ def _inside(chart: Chart, parent: str | None, names: Mapping[str, str]) -> Itera
     for node in chart.inside(parent):
         if node.kind == "start":
             continue
-        yield f'state "{_safe(node.title)}" as {names[node.id]}'
         if node.kind == "composite":
+            title = ", ".join((node.title, *node.lines))  # a box with others in it takes no lines
+            yield f'state "{_safe(title)}" as {names[node.id]}'
             yield f"state {names[node.id]} {{"
             yield from (f"  {line}" for line in _inside(chart, node.id, names))
             yield "}"
         else:
+            yield f'state "{_safe(node.title)}" as {names[node.id]}'
             yield from (f"{names[node.id]} : {_safe(line)}" for line in node.lines)
         if node.initial and parent is not None:
             yield f"[*] --> {names[node.id]}"

@@ -12,7 +12,8 @@ STYLE = """\
 .jet .paper { fill: var(--paper); }
 .jet .title { font-size: 13px; font-weight: 600; }
 .jet .line, .jet .label { fill: var(--soft); }
-.jet .label { text-anchor: middle; paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
+.jet .label { text-anchor: middle; paint-order: stroke; stroke: var(--paper); stroke-width: 4px;
+  stroke-linejoin: round; }
 .jet .box { fill: var(--box); stroke: var(--line); stroke-width: 1.2px; }
 .jet .inner { fill: none; stroke: var(--line); }
 .jet .composite > .box { fill: var(--group); fill-opacity: 0.08; stroke: var(--group); }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from jetpackc.graph.layout import LINE_HEIGHT, MARK, PADDING, Box, Curve, Layout, Point, columns, marked
+from jetpackc.graph.layout import ASPECT, LINE_HEIGHT, MARK, PADDING, Box, Curve, Layout, Point, columns, marked
 from jetpackc.graph.model import Arrow, Chart, Node
 from jetpackc.graph.style import STYLE
 
 MARGIN = 16.0
-NAME_HEIGHT = 30.0
+NAME, NAME_HEIGHT = 15.0, 30.0
+"""Size of the letters of a machine's name, and room for it."""
 HEAD = 9.0
 """How long the head of an arrow is; it is two thirds as wide."""
 
@@ -19,7 +20,7 @@ def svg(drawn: Sequence[tuple[Chart, Layout]], *, alone: bool = True) -> str:
     """One drawing, the charts below each other. `alone`: a file of its own, with its style, its paper and the names of
     the machines; else a part of a page that has these."""
     name_height = NAME_HEIGHT if alone else 0.0
-    width = max((max(layout.width, columns(chart.name) * 9.1 if alone else 0.0) for chart, layout in drawn), default=0.0)
+    width = max((max(layout.width, _name_width(chart) if alone else 0.0) for chart, layout in drawn), default=0.0)
     parts: list[str] = []
     y = MARGIN
     for chart, layout in drawn:
@@ -30,6 +31,10 @@ def svg(drawn: Sequence[tuple[Chart, Layout]], *, alone: bool = True) -> str:
         parts.append("</g>")
         y += name_height + layout.height + 2 * MARGIN
     return "\n".join((*_opening(width + 2 * MARGIN, max(y - MARGIN, 0.0), drawn, alone=alone), *parts, "</svg>", ""))
+
+
+def _name_width(chart: Chart) -> float:
+    return columns(chart.name) * NAME * ASPECT
 
 
 def _opening(width: float, height: float, drawn: Sequence[tuple[Chart, Layout]], *, alone: bool) -> Iterator[str]:
@@ -77,9 +82,8 @@ def _node(node: Node, box: Box) -> Iterator[str]:
 
 
 def _rect(kind: str, box: Box) -> str:
-    return (
-        f'<rect class="{kind}" x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="7"/>'
-    )
+    place = f'x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}"'
+    return f'<rect class="{kind}" {place} rx="7"/>'
 
 
 def _words(node: Node, box: Box) -> Iterator[str]:

@@ -52,7 +52,23 @@ def _written(node: ir.Expr) -> tuple[str, int]:
         case ir.IsNull(operand=operand, negated=negated):
             return f"{expression(operand, CONCATENATION)} is {'not ' if negated else ''}null", COMPARISON
         case ir.In(operand=operand, options=options):
-            return f"{expression(operand, CONCATENATION)} in ({', '.join(map(expression, options))})", COMPARISON
+            return f"{expression(operand, CONCATENATION)} in {_options(options)}", COMPARISON
+        case ir.Access():
+            return f"{expression(node.operand, ATOM)}{_key(node.key)}", ATOM
+        case ir.Array(items=items):
+            return f"[{', '.join(map(expression, items))}]", ATOM
+
+
+def _key(key: ir.Expr) -> str:
+    if isinstance(key, ir.Literal) and isinstance(key.value, str) and key.value.isidentifier():
+        return f".{key.value}"
+    return f"[{expression(key)}]"
+
+
+def _options(options: tuple[ir.Expr, ...]) -> str:
+    if len(options) == 1 and options[0].type.array:
+        return expression(options[0], CONCATENATION)
+    return f"({', '.join(map(expression, options))})"
 
 
 def _literal(node: ir.Literal) -> str:
