@@ -19,6 +19,7 @@ from jetpackc.graph.engine import engine, laid_out
 from jetpackc.graph.layout import Box, Layout, answer, label_size, question
 from jetpackc.source import Source
 
+ROOT = Path(__file__).parents[1]
 NESTED = """
 module deep
 
@@ -289,3 +290,14 @@ def test_graph_tells_of_mistakes_and_draws_nothing(cli: Cli, tmp_path: Path) -> 
     assert told.code == 1
     assert "J101" in told.err
     assert not (tmp_path / "a.svg").exists()
+
+
+def test_the_picture_in_the_documents_is_of_the_example_as_it_is() -> None:
+    (chart,) = [
+        one for one in charts((ROOT / "examples/checkout/workflows.jet").read_text()) if one.name == "shop.checkout"
+    ]
+    told = [
+        ElementTree.fromstring(text) for text in ((ROOT / "docs/images/checkout.svg").read_text(), drawing([chart]))
+    ]
+    shown, now = ([text.text for text in root.iter("{http://www.w3.org/2000/svg}text")] for root in told)
+    assert shown == now
