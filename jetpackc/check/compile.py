@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from jetpackc.check.allow import silence
 from jetpackc.check.expansion import expand
 from jetpackc.check.program import Result, lower
 from jetpackc.check.report import Report
@@ -51,10 +52,12 @@ def _compile(sources: Sequence[Source]) -> Result:
     found = [diagnostic for _, diagnostics in parsed for diagnostic in diagnostics]
     files = [file for file, _ in parsed]
     report = Report()
-    program = lower(expand(files, report), report)
+    expanded = expand(files, report)
+    program = lower(expanded, report)
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
     found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]
+    found = silence(expanded, found)
     return Result(None if has_errors(found) else program, tuple(in_order(found)))
 
 

@@ -19,7 +19,7 @@ from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 
-_LATER = {ast.Removed: "`removed`", ast.Defer: "`defer`", ast.Allow: "`allow`"}
+_LATER = {ast.Removed: "`removed`", ast.Defer: "`defer`"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,6 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
                 report.unsupported("`import`", item.span)
             case ast.Schedule():
                 report.unsupported("`schedule`", item.span)
-            case ast.Allow():
-                report.unsupported("`allow`", item.span)
             case _:
                 pass
 

@@ -54,7 +54,7 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
     What is in the report already is from the expansion. How a machine moves is not checked where that went wrong, in
     the machine or in an operator or a template that it may use.
     """
-    faults = [found.span for found in report.diagnostics if found.span is not None]
+    faults = [found.span for found in report.diagnostics if found.is_error and found.span is not None]
     gathered = modules.gather(files, report)
     machines = [machine.span for parts in gathered.values() for machine in parts.machines]
     anywhere = any(not any(fault in machine for machine in machines) for fault in faults)

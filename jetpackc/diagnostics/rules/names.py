@@ -19,6 +19,7 @@ UNKNOWN_VAR = Rule("J110", "unknown-var", Severity.ERROR, "an assignment to a na
 UNKNOWN_FIELD = Rule("J111", "unknown-field", Severity.ERROR, "a name that is no field of this event")
 UNKNOWN_HANDLER = Rule("J112", "unknown-handler", Severity.ERROR, "a `run` whose module or function cannot be found")
 NO_EVENT_HERE = Rule("J113", "no-event-here", Severity.ERROR, "an event's field where there is no event")
+UNKNOWN_CODE = Rule("J114", "unknown-code", Severity.ERROR, "an `allow` of a code that no diagnostic has")
 DUPLICATE_NAME = Rule("J120", "duplicate-name", Severity.ERROR, "a name declared twice in one scope")
 BUILTIN_NAME = Rule("J121", "builtin-name", Severity.ERROR, "a built-in name declared anew")
 NAME_TOO_LONG = Rule("J122", "name-too-long", Severity.ERROR, "a name of more bytes than Postgres keeps")

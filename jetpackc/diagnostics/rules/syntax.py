@@ -25,6 +25,7 @@ MISSING_MODULE = Rule(
 UNREADABLE_SOURCE = Rule(
     "J015", "unreadable-source", Severity.ERROR, "a source file that is missing, not UTF-8 or not readable"
 )
+EMPTY_REASON = Rule("J016", "empty-reason", Severity.ERROR, "an `allow` that gives no reason")
 NOT_SUPPORTED_YET = Rule(
     "J090", "not-supported-yet", Severity.ERROR, "a part of the language that this version does not compile"
 )
