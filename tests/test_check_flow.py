@@ -511,3 +511,36 @@ def test_an_index_of_a_chart_is_not_taken_for_that_of_another_machine() -> None:
     first = machine(m(f"initial state s {{ on GO -> done }} {DONE}"))
     second = machine(m(f"initial state t {{ on GO -> done }} {DONE}"))
     assert [chart.leaves(each)[0].name for each in (first, second)] == ["s", "t"]
+
+
+# ---------------------------------------------------------------- traces
+
+
+def notes(text: str) -> list[str]:
+    return [note for found in compiled(text).diagnostics for note in found.notes]
+
+
+def test_a_flow_error_tells_how_a_task_gets_there() -> None:
+    states = "initial state a { on X -> b on Y -> c } state b { enter -> c } state c { on Z -> d } state d"
+    assert notes(m(states)) == ["a task gets here by `a -Y-> c -Z-> d`"]
+    assert notes(m("initial state a")) == ["a task gets here by `a`"]
+    assert notes(m("initial state a { enter -> b } state b { enter -> a }")) == ["`a -> b -> a`, then for ever"]
+
+
+def test_the_middle_of_a_long_way_is_left_out() -> None:
+    states = "".join(f"state s{i} {{ on E{i} -> s{i + 1} }}\n" for i in range(9))
+    assert notes(m(f"initial {states} state s9")) == [
+        "a task gets here by `s0 -E0-> s1 -E1-> s2 -E2-> s3 … s6 -E6-> s7 -E7-> s8 -E8-> s9`"
+    ]
+
+
+def test_a_part_that_nothing_leads_to_is_told_with_what_leads_into_it() -> None:
+    states = "initial state a { on X -> done } state b { on Y -> c } state c { on Z -> done }"
+    assert notes(m(f"{states} {DONE}")) == ["`b -Y-> c` does, but nothing leads to `b`"]
+
+
+def test_traces_of_many_states_are_found_in_time() -> None:
+    states = "".join(f"state s{i} {{ on E -> s{i + 1} on F -> t{i} }} state t{i}\n" for i in range(1500))
+    start = time.process_time()
+    assert codes(m(f"initial {states} final state s1500")) == ["J304"] * 1500
+    assert time.process_time() - start < 15

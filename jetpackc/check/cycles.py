@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from jetpackc.check import walk
+from jetpackc.check import traces, walk
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
@@ -58,7 +58,10 @@ def _report(subject: Subject, cycle: list[Hop], spans: list[Span]) -> None:
     message = f"`enter` goes on for ever: `{trace}`"
     others = [Label(span, "and on") for span in dict.fromkeys(spans[1:]) if span != spans[0]]
     help = "add a guard that reads a var which one of these states changes"
-    subject.add(rules.ENDLESS_ENTER, message, spans[0], "no guard ends this", secondary=others, help=help)
+    round_trip = [traces.Hop(hop.target, "", after.target) for hop, after in pairwise(cycle)]
+    way = subject.traces.way(cycle[0].target, round_trip)
+    notes = [f"`{way}`, then for ever"] if way else []
+    subject.add(rules.ENDLESS_ENTER, message, spans[0], "no guard ends this", secondary=others, notes=notes, help=help)
 
 
 def _find_cycle(links: Links) -> list[Hop] | None:

@@ -13,37 +13,36 @@ from jetpackc.ir import chart, model as ir
 def check_reach(subject: Subject) -> None:
     """Report unreachable states and dead ends. A template's state that its machine goes around is no error."""
     machine = subject.machine
-    reached = _reached(machine)
+    reached = subject.traces.arrivals.keys()
     for state in machine.states:
         leaves = {leaf.name for leaf in chart.leaves_of(machine, state.name)}
         outer = state.parent
-        if reached.isdisjoint(leaves) and state.name not in subject.inherited:
+        if leaves.isdisjoint(reached) and state.name not in subject.inherited:
             around = outer and {leaf.name for leaf in chart.leaves_of(machine, outer)}
-            if not around or not reached.isdisjoint(around):
+            if not around or not around.isdisjoint(reached):
                 _unreachable(subject, state)
     for leaf in chart.leaves(machine):
         if leaf.name in reached and _is_dead_end(machine, leaf):
             message = f"nothing leaves state `{leaf.name}`, and it is not final"
             help = "give it a clause with `->`, or make it `final` or `failure`"
-            subject.add(rules.DEAD_END_STATE, message, leaf.span, "a task stays here for ever", help=help)
+            notes = [f"a task gets here by `{subject.traces.way(leaf.name)}`"]
+            subject.add(rules.DEAD_END_STATE, message, leaf.span, "a task stays here for ever", notes=notes, help=help)
 
 
 def _unreachable(subject: Subject, state: ir.State) -> None:
     message = f"nothing leads to state `{state.name}`"
     help = "write `->` to it somewhere, or remove it"
-    subject.add(rules.UNREACHABLE_STATE, message, state.span, "no task ever gets here", help=help)
+    notes = _in_vain(subject, state)
+    subject.add(rules.UNREACHABLE_STATE, message, state.span, "no task ever gets here", notes=notes, help=help)
 
 
-def _reached(machine: ir.Machine) -> set[str]:
-    """The leaves that some chain of arrows from the initial one ends in, guards aside."""
-    found = {machine.initial}
-    pending = [machine.initial]
-    while pending:
-        for target in _targets(machine, pending.pop()):
-            if target not in found:
-                found.add(target)
-                pending.append(target)
-    return found
+def _in_vain(subject: Subject, state: ir.State) -> list[str]:
+    """What leads there from a state that no task gets to either."""
+    entries = subject.traces.entries
+    leaves = {leaf.name for leaf in chart.leaves_of(subject.machine, state.name)}
+    hops = (entries[leaf] for leaf in leaves if leaf in entries and entries[leaf].source not in leaves)
+    hop = min(hops, key=lambda hop: hop.source, default=None)
+    return [f"`{hop.source}{hop}` does, but nothing leads to `{hop.source}`"] if hop else []
 
 
 def _targets(machine: ir.Machine, leaf: str) -> Iterator[str]:

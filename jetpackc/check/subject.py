@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from jetpackc.check.report import Report
 from jetpackc.check.solver import ANYTHING, Known, Outcome, Terms
+from jetpackc.check.traces import Traces
 from jetpackc.diagnostics.model import Label, Rule
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
     """A machine, the place of its name, the states it has from its template, the values of each enum, the report."""
 
@@ -21,6 +23,11 @@ class Subject:
     inherited: frozenset[str]
     report: Report
     enums: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """How a task gets to each leaf."""
+        return Traces(self.machine)
 
     def covers(self, guards: Sequence[ir.Expr]) -> bool:
         """Whether one of these guards is always true."""

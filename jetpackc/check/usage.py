@@ -24,7 +24,9 @@ def check_guarded_enters(subject: Subject) -> None:
         if all(goto.target == leaf.name for goto in answers) and not any(walk.raises(enters)):
             message = f"only a guarded `enter` leaves state `{leaf.name}`"
             help = "add a last line `enter -> s` for when no guard is true, or an event that leaves the state"
-            subject.add(rules.GUARDED_ENTER, message, leaf.span, "a task rests here when no guard is true", help=help)
+            way, label = subject.traces.way(leaf.name), "a task rests here when no guard is true"
+            notes = [f"a task gets here by `{way}`"] if way else []
+            subject.add(rules.GUARDED_ENTER, message, leaf.span, label, notes=notes, help=help)
 
 
 def check_vars(subject: Subject) -> None:

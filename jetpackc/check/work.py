@@ -95,7 +95,9 @@ def _check_run(subject: Subject, leaf: ir.State, claimed: set[str]) -> None:
             guarded = [Label(clause.span, "may not be taken, or may not leave") for clause in clauses]
             help = f"add `on {event} -> s` as the last clause of `{event}`"
             label = "a task could stay here for ever"
-            subject.add(rules.UNANSWERED_OUTCOME, message, leaf.span, label, secondary=guarded, help=help)
+            way = subject.traces.way(leaf.name)
+            notes = [f"`{way}`, then `{event}` leads nowhere"] if way else []
+            subject.add(rules.UNANSWERED_OUTCOME, message, leaf.span, label, secondary=guarded, notes=notes, help=help)
 
 
 def _check_events(subject: Subject, state: ir.State, claimed: set[str]) -> None:
