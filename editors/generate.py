@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from jetpackc.highlight import textmate
+from jetpackc.check.types import SCALARS
+from jetpackc.highlight import textmate, vim
 
 FOLDER = Path(__file__).parent
 
@@ -16,8 +17,13 @@ def _textmate() -> str:
     return json.dumps(textmate.grammar(), indent=2, ensure_ascii=False) + "\n"
 
 
+def _vim() -> str:
+    return vim.syntax(tuple(SCALARS))
+
+
 FILES: dict[str, Callable[[], str]] = {
     "vscode/syntaxes/jet.tmLanguage.json": _textmate,
+    "vim/syntax/jet.vim": _vim,
 }
 
 

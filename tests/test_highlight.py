@@ -159,6 +159,23 @@ def test_a_pattern_has_one_class_a_group() -> None:
     rules.check()
 
 
+def test_a_word_of_a_clause_is_a_keyword_only_where_the_clause_may_begin(textmate: Colours) -> None:
+    text = 'machine m(priority: int) { priority priority state run { on GO when priority > 1 after(1) run "a:b" } }'
+    found = textmate(text)
+    kinds = [found[each.start()][-1] for each in re.finditer(r"\b(?:priority|run|after)\b", text)]
+    right = ("parameter", "clause", "name", "state", "name", "function", "clause")
+    assert kinds == [scope(name) for name in right]
+
+
+def test_a_block_that_is_still_being_typed_leaves_the_next_one_alone(textmate: Colours) -> None:
+    text = "machine a {\n  state s {\n    on GO -> t {\n\nmachine b {\n  state s\n}\n"
+    for highlighter, named in ((pygments, pygments_type), (textmate, scope)):
+        found = highlighter(text)
+        start = text.index("machine b")
+        kinds = [found[start + each.start()][-1] for each in re.finditer(r"\w+", text[start:])]
+        assert kinds == [named(name) for name in ("declaration", "machine", "declaration", "state")]
+
+
 def test_generated_files_are_fresh() -> None:
     command = [sys.executable, EDITORS / "generate.py", "--check"]
     assert subprocess.run(command, check=False, capture_output=True, encoding="utf-8").stderr == ""

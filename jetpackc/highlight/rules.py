@@ -156,7 +156,8 @@ CONTEXTS: dict[str, Context] = {
             Rule(r"\b(removed)\b[ \t]+(state)\b", (of_word("removed"), of_word("state")), "target"),
             _word("unique", into="unique"),
             _word("on", "enter", into="head"),
-            Rule(r"(?=\b(?:when|after|at)\b)", into="condition"),
+            Rule(r"(?=\bwhen\b)", into="condition"),
+            Rule(r"(?=\b(?:after|at)\b)", into="timer"),
             _word("timeout", "return", "priority", "per", into="operand"),
             _word("by", "keep", "was", into="name"),
             _word("var", into="name"),
@@ -201,8 +202,12 @@ CONTEXTS: dict[str, Context] = {
         ),
     ),
     "condition": Context(
-        _end(rf"\b(reenter)\b|(?!(?:after|at)\b)({_NAME})|(?=->|[{{}}])", of_word("reenter"), "function"),
-        ("comment", _word("after", "at", into="operand"), _word("when", into="operand"), "flow"),
+        _end(rf"\b(reenter)\b|({_NAME})|(?=->|[{{}}])", of_word("reenter"), "function"),
+        ("comment", _word("when", into="operand"), "flow"),
+    ),
+    "timer": Context(
+        _end(rf"\b(reenter)\b|(?!(?:after|at)\b)({_NAME})|(?=->|[{{}}]|\bwhen\b)", of_word("reenter"), "function"),
+        ("comment", _word("after", "at", into="operand"), "flow"),
     ),
     "block": Context(
         _end(r"(\})", "punctuation"),
