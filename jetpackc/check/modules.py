@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from jetpackc.check import machines
 from jetpackc.check.generated import check_generated
 from jetpackc.check.names import declare, first_of_each, ir_fields, refuse_reserved, typed_fields
+from jetpackc.check.payloads import payload
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Fields, ModuleScope
-from jetpackc.check.signatures import refuse_defaults
 from jetpackc.check.types import SCALARS
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, syntax as syntax_rules
 from jetpackc.ir import chart, model as ir
@@ -109,7 +109,7 @@ def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str])
     """One module. A machine is whole when lowering it broke none of the rules (codes) in `breaks_flow`; one whose
     template could not be merged in is known by its head alone."""
     enums = _enums(parts.enums, report)
-    events = _events(parts.events, enums, report)
+    events = _events(module, parts.events, enums, report)
     heads = _heads(parts.machines, enums, report)
     check_generated(module, parts, report)
     scope = ModuleScope(module, enums, events, {machine: head.params for machine, head in heads.items()})
@@ -144,12 +144,12 @@ def _enums(nodes: Sequence[ast.Enum], report: Report) -> dict[str, ir.Enum]:
     return found
 
 
-def _events(nodes: Sequence[ast.Event], enums: Mapping[str, object], report: Report) -> dict[str, Fields]:
+def _events(module: str, nodes: Sequence[ast.Event], enums: Mapping[str, ir.Enum], report: Report) -> dict[str, Fields]:
     seen: dict[str, Span] = {}
     found: dict[str, Fields] = {}
+    scope = ModuleScope(module, enums, {}, {})
     for node in nodes:
-        fields = typed_fields(node.fields, "field", enums, report)
-        refuse_defaults(node.fields, report)
+        fields = payload(node.fields, scope, report)
         if node.name.text in chart.LIFECYCLE:
             message = f"`{node.name.text}` is built in and cannot be declared"
             help = "write its fields at `on`" if node.name.text == "SUCCESS" else "choose another name"

@@ -74,13 +74,21 @@ def typed_fields(fields: Iterable[ast.Field], what: str, enums: Mapping[str, obj
 
 
 def ir_fields(fields: Fields) -> tuple[ir.Field, ...]:
-    """The fields whose type is known, without defaults."""
-    found = (field for field in fields.values() if field.type)
-    return tuple(ir.Field(field.name, field.type, doc=field.doc, span=field.span) for field in found if field.type)
-
-
-def equal_payloads(left: Fields, right: Fields) -> bool:
-    """Whether two payloads are one: the same names of the same types in the same order. Unknown types equal any."""
-    return [*left] == [*right] and all(
-        left[name].type is None or right[name].type is None or left[name].type == right[name].type for name in left
+    """The fields of an event whose type is known."""
+    return tuple(
+        ir.Field(field.name, field.type, field.default, field.doc, field.span)
+        for field in fields.values()
+        if field.type
     )
+
+
+def equal_payloads(first: Fields, again: Fields) -> bool:
+    """Whether two payloads are one: the same names of the same types in the same order. Unknown types equal any. The
+    second may leave out the defaults of the first, and has none of its own."""
+    return [*first] == [*again] and all(_equal(first[name], again[name]) for name in first)
+
+
+def _equal(first: Typed, again: Typed) -> bool:
+    if first.type is None or again.type is None:
+        return True
+    return first.type == again.type and (not again.has_default or again.default == first.default)

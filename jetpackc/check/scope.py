@@ -42,6 +42,8 @@ class Typed:
     span: Span
     has_default: bool = False
     doc: str = ""
+    default: ir.Expr | None = None
+    """Of an event's field; those of params and vars are read where the names that they may use are known."""
 
     @property
     def may_be_left_out(self) -> bool:

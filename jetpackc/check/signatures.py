@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from jetpackc.check.names import equal_payloads, ir_fields, typed_fields
+from jetpackc.check.names import equal_payloads, ir_fields
+from jetpackc.check.payloads import payload
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Fields, ModuleScope, Typed
 from jetpackc.check.tree import Tree
@@ -112,8 +113,7 @@ class Signatures:
         on = handler.on
         written = None
         if on.fields is not None:
-            written = typed_fields(on.fields, "field", self._module.enums, self._report)
-            refuse_defaults(on.fields, self._report)
+            written = payload(on.fields, self._module, self._report)
         for event in on.events:
             if event.text in LATER:
                 self._report.unsupported(f"`{event.text}`", event.span)
@@ -158,13 +158,7 @@ class Signatures:
         )
 
 
-def refuse_defaults(fields: Iterable[ast.Field], report: Report) -> None:
-    """Report defaults of an event's fields: a sender gives each, or null where it is optional."""
-    for field in fields:
-        if field.default is not None:
-            report.unsupported("a default of an event's field", field.default.span)
-
-
 def _shown(event: str, fields: Fields) -> str:
-    inside = ", ".join(f"{field.name}: {show(field.type)}" for field in fields.values() if field.type)
+    shown = ((field, " = …" if field.has_default else "") for field in fields.values())
+    inside = ", ".join(f"{field.name}: {show(field.type)}{default}" for field, default in shown if field.type)
     return f"{event}({inside})" if inside else event

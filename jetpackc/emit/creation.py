@@ -33,9 +33,9 @@ def ordered_params(shape: Shape) -> list[ir.Field]:
     return sorted(shape.machine.params, key=has_default)
 
 
-def has_default(param: ir.Field) -> bool:
-    """Whether a caller may leave it out."""
-    return param.default is not None or param.type.optional
+def has_default(field: ir.Field) -> bool:
+    """Whether a caller may leave out this param, or field of an event."""
+    return field.default is not None or field.type.optional
 
 
 def _types(shape: Shape) -> list[Sql]:

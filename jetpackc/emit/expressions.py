@@ -60,6 +60,12 @@ def top(node: ir.Expr, scope: Scope) -> Sql:
     return text
 
 
+def typed(node: ir.Expr, scope: Scope) -> Sql:
+    """The same for a place where Postgres cannot tell the type of a bare constant."""
+    text = top(node, scope)
+    return Sql(f"({text})::{sql_type(node.type, scope.schema)}") if isinstance(node, ir.Literal) else text
+
+
 def _literal(node: ir.Literal) -> Sql:
     value = node.value
     if value is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jetpackc.emit import step
-from jetpackc.emit.creation import creation, unique_condition
+from jetpackc.emit.creation import creation, has_default, unique_condition
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -185,6 +185,7 @@ def _step(shape: Shape) -> SqlObject:
         enters=step.enter_lines(context),
         exits=step.exit_lines(context),
         tracks_origin=step.tracks_origin(shape.machine),
+        filled=step.filled(context),
         reenters=step.reenters(shape.machine),
         claimable_list=shape.claimable_list,
         running_list=shape.running_list,
@@ -314,9 +315,9 @@ def _send(shape: Shape) -> list[SqlObject]:
 def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlObject:
     suffix = f"send_{event.lower()}"
     name, label = shape.names.public(suffix), shape.names.bare(suffix)
-    ordered = sorted(fields, key=lambda one: one.type.optional)
+    ordered = sorted(fields, key=has_default)
     typed = (
-        f"{ident(one.name)} {shape.type(one.type)}{' default null' if one.type.optional else ''}" for one in ordered
+        f"{ident(one.name)} {shape.type(one.type)}{' default null' if has_default(one) else ''}" for one in ordered
     )
     text = render(
         "send_event",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from jetpackc.check import walk
+from jetpackc.emit.expressions import typed
 from jetpackc.emit.sql import Sql, kind_name, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
 from jetpackc.ir import chart, model as ir
@@ -72,6 +73,8 @@ def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
         return None
     if _entered(machine, target.name, state.name) or _left(machine, state.name, target.name):
         return None
+    if any(one.default is not None for one in chart.fields(machine, SUCCESS, state.name)):
+        return None
     return PlainEnd(
         literal(state.name),
         literal(target.name),
@@ -80,6 +83,37 @@ def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
         [Sql(line) for line in block(tuple(effects), context)] if effects else [],
         Sql(place(clause.span) or "a success"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A field of an event that takes its default where it is missing or null. `test`: whether it is that event."""
+
+    test: Sql
+    key: Sql
+    value: Sql
+
+
+def filled(context: Context) -> list[Filled]:
+    """Every field with a default, of every event of the machine."""
+    return [
+        Filled(_is_event(signature, context.machine), literal(field.name), typed(field.default, context.scope))
+        for signature in context.machine.signatures
+        for field in signature.fields
+        if field.default is not None
+    ]
+
+
+def _is_event(signature: ir.Signature, machine: ir.Machine) -> Sql:
+    event = f"v_event = {literal(signature.event)}"
+    if not signature.state:
+        return Sql(event)
+    own = [
+        leaf.name
+        for leaf in chart.leaves_of(machine, signature.state)
+        if chart.fields(machine, signature.event, leaf.name) is signature.fields
+    ]
+    return Sql(f"{event} and new.state in ({', '.join(map(literal, own)) or 'null'})")
 
 
 def _increments_attempts(node: ir.Statement) -> bool:

@@ -115,7 +115,12 @@ def _object(fields: tuple[ir.Field, ...]) -> str:
 def _told(one: ir.Field) -> str:
     """How a value reaches a worker: intervals as seconds, for workers of any language."""
     column = f"t.{ident(one.name)}"
-    return f"extract(epoch from {column})" if one.type.kind == "interval" else column
+    if one.type.kind != "interval":
+        return column
+    if not one.type.array:
+        return f"extract(epoch from {column})"
+    seconds = "array(select extract(epoch from i.value) from unnest({0}) with ordinality i (value, n) order by i.n)"
+    return f"case when {column} is not null then {seconds.format(column)} end"
 
 
 def _timeouts(shape: Shape) -> list[tuple[str, Sql]]:

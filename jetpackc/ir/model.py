@@ -247,7 +247,10 @@ Statement = Set | Goto | Raise | Fail | Spawn | When
 @dataclass(frozen=True, slots=True)
 class Field:
     """A typed name: a param, a var, an event's field. `default` of a param or var may read the params before it and
-    now(). An optional one without a default is null when left out."""
+    now(), that of an event's field now() alone. An optional one without a default is null when left out.
+
+    An event's field that is left out, or null, takes its default when the event is dispatched to a task: clauses, the
+    history and the handler see a payload with all of them."""
 
     name: str
     type: Type

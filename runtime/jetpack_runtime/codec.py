@@ -8,6 +8,7 @@ fields that need it are touched, so most data is one `json.loads`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
@@ -79,8 +80,19 @@ def _numeric(value: Any) -> Decimal:
     return Decimal(value.text if isinstance(value, _Digits) else value)
 
 
-def _interval(value: Any) -> timedelta:
-    return timedelta(microseconds=int(_numeric(value) * 1_000_000))
+# What Postgres writes for intervals without months; the payload of an event holds them so.
+_CLOCK = re.compile(r"(?:(-?\d+) days? ?)?(?:([-+]?)(\d+):(\d\d):(\d\d(?:\.\d+)?))?")
+
+
+def _interval(value: Any) -> Any:
+    if not isinstance(value, str):
+        return timedelta(microseconds=int(_numeric(value) * 1_000_000))
+    found = _CLOCK.fullmatch(value)
+    if found is None or not value:
+        return value  # as somebody sent it: Postgres reads many ways to say an interval
+    days, sign, hours, minutes, seconds = found.groups("0")
+    clock = timedelta(hours=int(hours), minutes=int(minutes), microseconds=int(Decimal(seconds) * 1_000_000))
+    return timedelta(days=int(days)) + (-clock if sign == "-" else clock)
 
 
 def _bytes(value: str) -> bytes:
@@ -100,13 +112,20 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 _loads_exact = json.JSONDecoder(parse_float=_Digits).decode
 
 
+def _decoder(type: str) -> Callable[[Any], Any] | None:
+    one = _DECODERS.get(type.removesuffix("[]"))
+    if one is None or not type.endswith("[]"):
+        return one
+    return lambda items: [None if item is None else one(item) for item in items]
+
+
 class Decoder:
     """Reads one JSON object whose members are `fields`."""
 
     __slots__ = ("_convert",)
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        found = ((field.name, _DECODERS.get(field.type)) for field in fields)
+        found = ((field.name, _decoder(field.type)) for field in fields)
         self._convert = tuple((name, convert) for name, convert in found if convert is not None)
 
     def __call__(self, members: dict[str, Any]) -> dict[str, Any]:

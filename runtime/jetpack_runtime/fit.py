@@ -37,7 +37,8 @@ def check(values: Mapping[str, Any], fields: tuple[Field, ...], enums: Enums, ow
         if name not in known:
             raise BadValue(f"{owner} has no field `{name}`; {_listed(fields)}")
     for field in fields:
-        check_value(values.get(field.name), field, enums)
+        if values.get(field.name) is not None or not field.default:
+            check_value(values.get(field.name), field, enums)
 
 
 def check_value(value: Any, field: Field, enums: Enums) -> None:
@@ -57,7 +58,7 @@ def check_value(value: Any, field: Field, enums: Enums) -> None:
 def _check_items(value: Any, field: Field, enums: Enums) -> None:
     if not isinstance(value, list | tuple):
         raise BadValue(f"`{field.name}` takes a list, not {_article(type(value).__name__)}")
-    item = Field(field.name, field.type.removesuffix("[]"), optional=False)
+    item = Field(field.name, field.type.removesuffix("[]"), optional=True)
     for one in value:
         check_value(one, item, enums)
 

@@ -47,7 +47,9 @@ class Served:
         self._vars = Decoder(machine.vars)
         self._events = {name: Decoder(fields) for name, fields in machine.events.items()}
         groups = (machine.params, machine.vars, *machine.events.values())
-        self._exact = any(field.type in {"numeric", "interval"} for group in groups for field in group)
+        self._exact = any(
+            field.type.removesuffix("[]") in {"numeric", "interval"} for group in groups for field in group
+        )
 
     def read(self, text: str) -> TaskData:
         """Parse the `data` of a claim."""

@@ -10,11 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A param, a var, or a field of an event's payload. `type` is the language's name, `enum:<name>` for an enum."""
+    """A param, a var, or a field of an event's payload. `type` is the language's name, `enum:<name>` for an enum, and
+    `[]` behind it for an array of them. `default`: what is left out has a value all the same."""
 
     name: str
     type: str
     optional: bool
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def read(module: str, name: str, hash: str, manifest: Mapping[str, Any]) -> Mach
 
 
 def _fields(rows: list[dict[str, Any]]) -> tuple[Field, ...]:
-    return tuple(Field(row["name"], row["type"], bool(row.get("optional"))) for row in rows)
+    return tuple(Field(row["name"], row["type"], bool(row.get("optional")), bool(row.get("default"))) for row in rows)
 
 
 def _work(entry: Mapping[str, Any]) -> Work:
