@@ -112,18 +112,36 @@ def expressions(statement: ir.Statement) -> Iterator[ir.Expr]:
 
 def refs(expr: ir.Expr) -> Iterator[ir.Ref]:
     """Every name that an expression reads."""
+    if isinstance(expr, ir.Ref):
+        yield expr
+    for part in parts(expr):
+        yield from refs(part)
+
+
+def parts(expr: ir.Expr) -> tuple[ir.Expr, ...]:
+    """The expressions that an expression is made of."""
     match expr:
-        case ir.Ref():
-            yield expr
         case ir.Unary(operand=operand) | ir.IsNull(operand=operand) | ir.Cast(operand=operand):
-            yield from refs(operand)
+            return (operand,)
         case ir.Binary(left=left, right=right):
-            yield from (*refs(left), *refs(right))
-        case ir.In(operand=operand, options=parts):
-            yield from (ref for part in (operand, *parts) for ref in refs(part))
+            return (left, right)
+        case ir.In(operand=operand, options=options):
+            return (operand, *options)
         case ir.Access(operand=operand, key=key):
-            yield from (*refs(operand), *refs(key))
-        case ir.Call(arguments=parts) | ir.Array(items=parts):
-            yield from (ref for part in parts for ref in refs(part))
-        case _:
-            pass
+            return (operand, key)
+        case ir.Call(arguments=found) | ir.Array(items=found):
+            return found
+        case ir.Literal() | ir.Ref():
+            return ()
+
+
+def is_constant(expr: ir.Expr) -> bool:
+    """Whether an expression comes to the same in every task and at any time."""
+    return not any(refs(expr)) and not any(call.function == "backoff" for call in _calls(expr))
+
+
+def _calls(expr: ir.Expr) -> Iterator[ir.Call]:
+    if isinstance(expr, ir.Call):
+        yield expr
+    for part in parts(expr):
+        yield from _calls(part)

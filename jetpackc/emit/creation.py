@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from jetpackc.check.walk import is_constant
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, SINGLE, Shape
-from jetpackc.emit.sql import Sql, array_literal, ident, literal, wrap_list
+from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.ir import model as ir
 
@@ -45,7 +46,7 @@ def _types(shape: Shape) -> list[Sql]:
 def _add(shape: Shape) -> SqlObject:
     name = shape.names.internal("add")
     label = shape.names.bare_internal("add")
-    scope = Scope(shape.module.name, lambda column: Sql(f"{label}.{ident(column)}"), now="v_at")
+    scope = _argument_scope(shape, label)
     params = ordered_params(shape)
     control: Values = {key: Sql(f"{label}.{key}") for key in CONTROLS + FAMILY}
     values = {param.name: scope.column(param.name) for param in params}
@@ -60,11 +61,7 @@ def _add(shape: Shape) -> SqlObject:
             *(f"{ident(param.name)} {shape.type(param.type)}" for param in params),
             *(f"{key} {_CONTROL_TYPES[key]}" for key in CONTROLS + FAMILY),
         ],
-        required=[
-            {"argument": scope.column(param.name), "missing": literal(f"{shape.names.label} needs {param.name}")}
-            for param in params
-            if not param.type.optional
-        ],
+        refused=[refusal for param in params for refusal in _refusals(shape, param, label)],
         conflicts=_conflicts(shape, scope, control["_key"]),
         insert=insert,
         wake=_wake(shape, f"{_not_later(control)} then", "end if;"),
@@ -76,6 +73,40 @@ def _add(shape: Shape) -> SqlObject:
     )
     types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + FAMILY)])
     return function(name, text, types)
+
+
+def _plain(param: ir.Field, argument: Sql) -> Sql:
+    """A param as the language knows it: a JSON null is null, and an array counts from one place on."""
+    if param.type.array:
+        return Sql(f"({argument})[:]")
+    return Sql(f"nullif({argument}, 'null'::jsonb)") if param.type.kind == "json" else argument
+
+
+def _argument_scope(shape: Shape, label: Sql) -> Scope:
+    """Inside the function that adds a task: its arguments, with the defaults that are no constants filled in."""
+    params = {param.name: param for param in shape.machine.params}
+
+    def column(name: str) -> Sql:
+        if name not in params:
+            return Sql("v_id") if name == "id" else Sql(f"{label}.{ident(name)}")
+        given = _plain(params[name], Sql(f"{label}.{ident(name)}"))
+        default = params[name].default
+        return given if default is None or is_constant(default) else Sql(f"coalesce({given}, {top(default, scope)})")
+
+    scope = Scope(shape.module.name, column, now="v_at")
+    return scope
+
+
+def _refusals(shape: Shape, param: ir.Field, label: Sql) -> list[dict[str, Sql]]:
+    found = []
+    argument = Sql(f"{label}.{ident(param.name)}")
+    if not param.type.optional and (param.default is None or is_constant(param.default)):
+        missing = literal(f"{shape.names.label} needs {param.name}")
+        found.append({"condition": Sql(f"{_plain(param, argument)} is null"), "message": missing})
+    if param.type.array:
+        nested = literal(f"{shape.names.label}: {param.name} is an array of arrays")
+        found.append({"condition": Sql(f"array_ndims({argument}) > 1"), "message": nested})
+    return found
 
 
 def _not_later(control: Values) -> str:
@@ -197,12 +228,15 @@ def _create(shape: Shape) -> SqlObject:
 
 
 def _default(shape: Shape, param: ir.Field) -> Sql:
-    constant = shape.constant(param)
-    return Sql(f" default {constant}") if constant is not None else Sql("")
+    if not has_default(param):
+        return Sql("")
+    return Sql(f" default {shape.constant(param) or 'null'}")
 
 
 def _records(shape: Shape) -> list[str]:
-    members = [(param.name, shape.type(param.type)) for param in shape.machine.params]
+    members = [
+        (param.name, Sql("jsonb") if param.type.array else shape.type(param.type)) for param in shape.machine.params
+    ]
     members += [(key, Sql(_CONTROL_TYPES[key])) for key in CONTROLS + FAMILY]
     typed = [f"{ident(name)} {type_}" for name, type_ in members]
     plain = [ident(name) for name, _ in members]
@@ -215,9 +249,14 @@ def _records(shape: Shape) -> list[str]:
 
 
 def _given(shape: Shape, param: ir.Field, alias: str) -> Sql:
-    """A param out of a record: what is missing takes its default."""
+    """A param out of a record: what is missing takes its default. One that is no constant is computed once a row, in
+    the query that inserts it; a row that goes through the function for one task takes it there."""
     value = Sql(f"{alias}.{ident(param.name)}")
+    if param.type.array:
+        value = array_from_json(value, param.type, shape.module.name)
     default = shape.constant(param)
+    if default is None and param.default is not None and alias == "x":
+        default = top(param.default, _record_scope(shape))
     return Sql(f"coalesce({value}, {default})") if default is not None and default != "null" else value
 
 
@@ -251,23 +290,25 @@ def _insert_many(shape: Shape) -> SqlObject:
 
 
 def _insert_rows(shape: Shape, source: list[str], identity: str) -> list[str]:
-    scope = _record_scope(shape)
-    values = {param.name: _given_column(shape, param.name) for param in shape.machine.params}
+    scope = _record_scope(shape, identity)
+    values = {param.name: scope.column(param.name) for param in shape.machine.params}
     control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + FAMILY}
     return insert_lines(shape, scope, values, control, source=source, identity=identity)
 
 
-def _given_column(shape: Shape, name: str) -> Sql:
-    """A param of a record under the alias `x`, or the start value of a var."""
+def _given_column(shape: Shape, name: str, identity: str = "null") -> Sql:
+    """A param of a record under the alias `x`, the start value of a var, or the id to be."""
+    if name == "id":
+        return Sql(identity)
     param = next((param for param in shape.machine.params if param.name == name), None)
     if param is not None:
         return _given(shape, param, "x")
     return _var(shape, name, _record_scope(shape))
 
 
-def _record_scope(shape: Shape) -> Scope:
+def _record_scope(shape: Shape, identity: str = "null") -> Scope:
     """In a query over the records; a spawned task begins at the time of the dispatch that spawns it."""
-    return Scope(shape.module.name, lambda column: _given_column(shape, column), now="coalesce(x._at, v_now)")
+    return Scope(shape.module.name, lambda name: _given_column(shape, name, identity), now="coalesce(x._at, v_now)")
 
 
 def _params_hint(shape: Shape) -> Sql:

@@ -136,7 +136,8 @@ def _access(node: ir.Access, scope: Scope) -> Sql:
     """Postgres counts the elements of an array from 1, and a negative index of json from the end: neither is meant."""
     operand, key = expression(node.operand, scope), top(node.key, scope)
     if node.operand.type.array:
-        return Sql(f"({operand})[{_plus_one(node.key, key)}]")
+        element = f"({operand})[{_plus_one(node.key, key)}]"
+        return Sql(f"nullif({element}, 'null'::jsonb)" if node.type.kind == "json" else element)
     found = f"{operand} -> {key}"
     if node.key.type.kind != "text" and not _is_natural(node.key):
         found = f"case when {key} >= 0 then {operand} -> ({key}) end"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from jetpackc.check.walk import is_constant
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.names import Names
 from jetpackc.emit.sql import (
@@ -87,7 +88,7 @@ class Shape:
 
     def constant(self, field_: ir.Field) -> Sql | None:
         """The default as a constant, where it is one."""
-        if isinstance(field_.default, ir.Literal):
+        if field_.default is not None and is_constant(field_.default):
             return top(field_.default, self.row_scope)
         return Sql("null") if field_.default is None and field_.type.optional else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jetpackc.check.walk import is_constant
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules.migration import UNSUPPORTED_CHANGE
 from jetpackc.ir import chart, model as ir
@@ -67,9 +68,13 @@ def _fields(
             message = f"{what} `{name}` of machine `{machine.name}` changed its type"
             yield _change(message, after[name].span, f"keep its type and add a {what} of another name")
     for name, field in after.items():
-        if name not in before and not field.type.optional and not isinstance(field.default, ir.Literal):
+        if name not in before and not field.type.optional and not _has_constant(field):
             message = f"{what} `{name}` of machine `{machine.name}` is new and has no constant for the tasks that exist"
             yield _change(message, field.span, f"make it optional, or give it a constant default: `{name}: … = …`")
+
+
+def _has_constant(field: ir.Field) -> bool:
+    return field.default is not None and is_constant(field.default)
 
 
 def _states(old: ir.Machine, new: ir.Machine) -> Iterator[Diagnostic]:
