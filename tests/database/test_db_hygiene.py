@@ -54,7 +54,7 @@ def functions(sql: str) -> tuple[tuple[ast.CreateFunctionStmt, str], ...]:
             found.append((raw.stmt, text))
         elif isinstance(raw.stmt, ast.DoStmt):
             inner = "\n".join(query for query, mode in expressions(text) if mode == 0)
-            found += functions(";\n".join(re.findall(r"(?ms)^create function .*?^ *\$body\$", inner)))
+            found += functions(";\n".join(re.findall(r"(?ms)^create (?:or replace )?function .*?^ *\$body\$", inner)))
     return tuple(found)
 
 

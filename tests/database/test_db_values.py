@@ -84,7 +84,8 @@ ALL = {"names": ["x", None], "prices": [1.5], "tiers": ["pro", "free"], "data": 
 def as_sql(db: Db) -> int:
     found: int = db.value(
         "select m.basket_create(names => array['x', null], prices => array[1.5],"
-        " tiers => array['pro', 'free']::m.tier[], data => '{\"a\": 1}', many => array['1', 'null', '{\"b\": []}']::jsonb[])"
+        " tiers => array['pro', 'free']::m.tier[],"
+        " data => '{\"a\": 1}', many => array['1', 'null', '{\"b\": []}']::jsonb[])"
     )
     return found
 
