@@ -11,7 +11,7 @@ from jetpackc.check.allow import silence
 from jetpackc.check.expansion import expand
 from jetpackc.check.program import Result, lower
 from jetpackc.check.report import Report
-from jetpackc.diagnostics.model import Rule, has_errors
+from jetpackc.diagnostics.model import Diagnostic, Rule, has_errors
 from jetpackc.diagnostics.render.order import in_order
 from jetpackc.diagnostics.rules import flow, names
 from jetpackc.source import Source
@@ -27,6 +27,9 @@ _FOLLOW: dict[str, tuple[Rule, ...]] = {
     "template": (names.UNKNOWN_TEMPLATE,),
 }
 """What may be said for no other reason than that a declaration did not parse."""
+
+
+_IMPORTABLE = (names.UNKNOWN_TYPE, names.UNKNOWN_MACHINE, names.UNKNOWN_OPERATOR, names.UNKNOWN_TEMPLATE)
 
 
 def compile_sources(sources: Sequence[Source]) -> Result:
@@ -57,8 +60,16 @@ def _compile(sources: Sequence[Source]) -> Result:
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}
     found += [diagnostic for diagnostic in report.diagnostics if diagnostic.rule.code not in silenced]
+    if any(diagnostic.rule is names.UNKNOWN_IMPORT for diagnostic in found):
+        found = [diagnostic for diagnostic in found if not _may_be_imported(diagnostic)]
     found = silence(expanded, found)
     return Result(None if has_errors(found) else program, tuple(in_order(found)))
+
+
+def _may_be_imported(diagnostic: Diagnostic) -> bool:
+    """Whether it is a name of another module that is unknown."""
+    _, _, name = diagnostic.message.partition("`")
+    return diagnostic.rule in _IMPORTABLE and "." in name
 
 
 def _lost(sources: Iterable[Source], files: Iterable[ast.File]) -> frozenset[str]:

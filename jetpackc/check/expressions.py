@@ -132,6 +132,8 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
             return None
         if base.name in scope.module.enums:
             return _enum_value(scope.module.enums[base.name], node.name.text, node.name.span, scope)
+    if (enum := _foreign_enum(base, scope)) is not None:
+        return _enum_value(enum, node.name.text, node.name.span, scope)
     found = typed(base, scope)
     if found is None:
         return None
@@ -140,6 +142,13 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
     message = f"`{types.show(found.type)}` has no members"
     scope.report.add(type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`")
     return None
+
+
+def _foreign_enum(node: ast.Expr, scope: Scope) -> ir.Enum | None:
+    """`module.enum`, where no value is called as the module is."""
+    if not isinstance(node, ast.Member) or not isinstance(node.base, ast.Variable) or scope.lookup(node.base.name):
+        return None
+    return scope.module.enums.get(f"{node.base.name}.{node.name.text}")
 
 
 def _index(node: ast.Index, scope: Scope) -> ir.Expr | None:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, fields as fields_of, is_dataclass
 
 from jetpackc.check import machines
+from jetpackc.check.declarations import Declarations, Parts
 from jetpackc.check.generated import check_generated
-from jetpackc.check.names import declare, first_of_each, ir_fields, refuse_reserved, typed_fields
-from jetpackc.check.payloads import payload
+from jetpackc.check.names import first_of_each, ir_fields
 from jetpackc.check.report import Report
-from jetpackc.check.scope import Fields, ModuleScope
-from jetpackc.check.types import SCALARS
-from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, syntax as syntax_rules
-from jetpackc.ir import chart, model as ir
+from jetpackc.check.scope import ModuleScope
+from jetpackc.diagnostics.rules import names as name_rules, syntax as syntax_rules
+from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = re.compile(r"jet|public|information_schema|pg_.*")
-
-
-@dataclass(slots=True)
-class Parts:
-    """What the files of one module hold, by kind."""
-
-    span: Span
-    doc: str = ""
-    enums: list[ast.Enum] = field(default_factory=list)
-    events: list[ast.Event] = field(default_factory=list)
-    machines: list[ast.Machine] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,78 +82,53 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
                 parts.events.append(item)
             case ast.Machine():
                 parts.machines.append(item)
-            case ast.Import():
-                report.unsupported("`import`", item.span)
             case ast.Schedule():
                 report.unsupported("`schedule`", item.span)
             case _:
                 pass
 
 
-# ---------------------------------------------------------------- declarations
+# ---------------------------------------------------------------- lowering
 
 
-def lower(module: str, parts: Parts, report: Report, breaks_flow: Iterable[str]) -> Lowered:
+def lower(parts: Parts, declared: Declarations, report: Report, breaks_flow: Iterable[str]) -> Lowered:
     """One module. A machine is whole when lowering it broke none of the rules (codes) in `breaks_flow`; one whose
     template could not be merged in is known by its head alone."""
-    enums = _enums(parts.enums, report)
-    events = _events(module, parts.events, enums, report)
-    heads = _heads(parts.machines, enums, report)
-    check_generated(module, parts, report)
-    scope = ModuleScope(module, enums, events, {machine: head.params for machine, head in heads.items()})
+    scope = declared.scope
+    check_generated(scope.name, parts, report)
     found, whole = [], []
     breaking = frozenset(breaks_flow)
-    plain = [head for head in heads.values() if head.node.template is None]
+    plain = [head for head in declared.heads.values() if head.node.template is None]
     for head in plain:
         mark = len(report.log)
         found.append(machines.lower(head, scope, report))
         if breaking.isdisjoint(rule.code for rule in report.log[mark:]):
             whole.append(found[-1])
-    declared = {event.name.text: event for event in reversed(parts.events)}
-    ir_events = tuple(
-        ir.Event(event, ir_fields(fields), declared[event].doc, declared[event].span)
-        for event, fields in events.items()
-    )
     in_ir = tuple(each.machine for each in found)
-    lowered = ir.Module(module, tuple(enums.values()), ir_events, in_ir, parts.doc, parts.span)
+    events = _ir_events(parts, scope)
+    imported = _imported(scope, (events, in_ir))
+    lowered = ir.Module(scope.name, tuple(declared.enums.values()), events, in_ir, parts.doc, imported, parts.span)
     return Lowered(lowered, tuple(whole), len(plain) == len(parts.machines))
 
 
-def _enums(nodes: Sequence[ast.Enum], report: Report) -> dict[str, ir.Enum]:
-    seen: dict[str, Span] = {}
-    found: dict[str, ir.Enum] = {}
-    for node in nodes:
-        values = first_of_each(node.values, "value", report)
-        if node.name.text in SCALARS:
-            message = f"`{node.name.text}` is a built-in type"
-            report.add(name_rules.BUILTIN_NAME, message, node.name.span, "taken", help="choose another name")
-        elif declare(node.name, "enum", seen, report):
-            found[node.name.text] = ir.Enum(node.name.text, tuple(values), node.doc, node.span)
-    return found
+def _ir_events(parts: Parts, scope: ModuleScope) -> tuple[ir.Event, ...]:
+    written = {event.name.text: event for event in reversed(parts.events)}
+    return tuple(
+        ir.Event(name, ir_fields(fields), written[name].doc, written[name].span)
+        for name, fields in scope.events.items()
+    )
 
 
-def _events(module: str, nodes: Sequence[ast.Event], enums: Mapping[str, ir.Enum], report: Report) -> dict[str, Fields]:
-    seen: dict[str, Span] = {}
-    found: dict[str, Fields] = {}
-    scope = ModuleScope(module, enums, {}, {})
-    for node in nodes:
-        fields = payload(node.fields, scope, report)
-        if node.name.text in chart.LIFECYCLE:
-            message = f"`{node.name.text}` is built in and cannot be declared"
-            help = "write its fields at `on`" if node.name.text == "SUCCESS" else "choose another name"
-            report.add(flow_rules.LIFECYCLE_EVENT, message, node.name.span, "dispatched by Jetpack itself", help=help)
-        elif declare(node.name, "event", seen, report):
-            found[node.name.text] = fields
-    return found
+def _imported(scope: ModuleScope, nodes: object) -> tuple[ir.Enum, ...]:
+    foreign = {name: enum for name, enum in scope.enums.items() if enum.name == name and "." in name}
+    used = _enums_in(nodes) if foreign else frozenset()
+    return tuple(enum for name, enum in foreign.items() if name in used)
 
 
-def _heads(nodes: Sequence[ast.Machine], enums: Mapping[str, object], report: Report) -> dict[str, machines.Declared]:
-    seen: dict[str, Span] = {}
-    found: dict[str, machines.Declared] = {}
-    for node in nodes:
-        for param in node.params:
-            refuse_reserved(param.name, "param", report)
-        params = typed_fields(node.params, "param", enums, report)
-        if declare(node.name, "machine", seen, report):
-            found[node.name.text] = machines.Declared(node, params)
-    return found
+def _enums_in(node: object) -> frozenset[str]:
+    """The enums of the types that a part of the IR mentions."""
+    if isinstance(node, ir.Type):
+        return frozenset((node.enum,))
+    if is_dataclass(node):
+        return _enums_in(tuple(getattr(node, part.name) for part in fields_of(node)))
+    return frozenset().union(*map(_enums_in, node)) if isinstance(node, tuple) else frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from jetpackc.check.report import Report
 from jetpackc.check.scope import RESERVED, Fields, Typed
@@ -46,13 +47,13 @@ def refuse_reserved(name: ast.Name, what: str, report: Report) -> None:
         report.add(rules.BUILTIN_NAME, message, name.span, "every task has it already", help="choose another name")
 
 
-def type_of(node: ast.TypeName, enums: Mapping[str, object], report: Report) -> ir.Type | None:
+def type_of(node: ast.TypeName, enums: Mapping[str, ir.Enum], report: Report) -> ir.Type | None:
     """The type that was written; None, and a finding, when there is none of that name."""
     name = node.name.text
     if name in SCALARS:
         return ir.Type(SCALARS[name], array=node.array, optional=node.optional)
     if name in enums:
-        return ir.Type("enum", name, node.array, node.optional)
+        return ir.Type("enum", enums[name].name, node.array, node.optional)
     report.unknown(rules.UNKNOWN_TYPE, "type", name, node.name.span, [*SCALARS, *enums], help=_known(enums))
     return None
 
@@ -61,7 +62,7 @@ def _known(enums: Collection[str]) -> str:
     return f"the types are {', '.join(f'`{name}`' for name in (*SCALARS, *enums))}"
 
 
-def typed_fields(fields: Iterable[ast.Field], what: str, enums: Mapping[str, object], report: Report) -> Fields:
+def typed_fields(fields: Iterable[ast.Field], what: str, enums: Mapping[str, ir.Enum], report: Report) -> Fields:
     """Params or an event's fields with their types, the first of each name."""
     seen: dict[str, Span] = {}
     found: dict[str, Typed] = {}
@@ -80,6 +81,18 @@ def ir_fields(fields: Fields) -> tuple[ir.Field, ...]:
         for field in fields.values()
         if field.type
     )
+
+
+def seen_from(viewer: str, owner: str, fields: Fields) -> Fields:
+    """The fields of one module as another names their types."""
+    return {name: replace(one, type=one.type and _type_from(viewer, owner, one.type)) for name, one in fields.items()}
+
+
+def _type_from(viewer: str, owner: str, type: ir.Type) -> ir.Type:
+    if type.kind != "enum":
+        return type
+    full = type.enum if "." in type.enum else f"{owner}.{type.enum}"
+    return replace(type, enum=full.removeprefix(f"{viewer}."))
 
 
 def equal_payloads(first: Fields, again: Fields) -> bool:

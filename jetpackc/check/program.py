@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jetpackc.check import modules
+from jetpackc.check.declarations import declarations
 from jetpackc.check.flow import check_flow
+from jetpackc.check.imports import reach
 from jetpackc.check.report import Report
 from jetpackc.check.subject import Subject
 from jetpackc.check.usage import check_declared_events
@@ -55,13 +57,16 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
     the machine or in an operator or a template that it may use.
     """
     faults = [found.span for found in report.diagnostics if found.is_error and found.span is not None]
+    files = tuple(files)
+    within = reach(files, report)
     gathered = modules.gather(files, report)
+    declared = declarations(gathered, within, report)
     machines = [machine.span for parts in gathered.values() for machine in parts.machines]
     anywhere = any(not any(fault in machine for machine in machines) for fault in faults)
     lowered = []
     for name, parts in sorted(gathered.items()):
-        found = modules.lower(name, parts, report, _BREAKS_FLOW)
-        enums = {enum.name: frozenset(enum.values) for enum in found.module.enums}
+        found = modules.lower(parts, declared[name], report, _BREAKS_FLOW)
+        enums = {enum.name: frozenset(enum.values) for enum in (*found.module.enums, *found.module.imported)}
         for each in found.whole:
             if not anywhere and not any(fault in each.machine.span for fault in faults):
                 check_flow(Subject(each.machine, each.name, each.inherited, report, enums))

@@ -239,15 +239,17 @@ def _spawn(node: ast.Spawn, scope: Scope) -> tuple[ir.Statement, ...]:
         return ()
     delay = None if node.delay is None else value(node.delay, scope, types.INTERVAL) or BROKEN
     name = node.machine.text
-    params = scope.module.machines.get(name)
+    params = scope.module.machines.get(name.removeprefix(f"{scope.module.name}."))
     if params is None:
+        module, _, _ = name.rpartition(".")
+        help = f"a file that is to name it begins with an import of the file of module `{module}`" if module else ""
         machines = scope.module.machines
-        scope.report.unknown(name_rules.UNKNOWN_MACHINE, "machine", name, node.machine.span, machines)
+        scope.report.unknown(name_rules.UNKNOWN_MACHINE, "machine", name, node.machine.span, machines, help=help)
         return ()
     callee = Callee(name, {param.name: param.may_be_left_out for param in params.values()}, node.span)
     given = match(callee, node.arguments, scope.report).given
     arguments = tuple((key, _argument(written, params[key].type, scope)) for key, written in given.items())
-    return (ir.Spawn(name, arguments, node.root, delay, node.span),)
+    return (ir.Spawn(name.removeprefix(f"{scope.module.name}."), arguments, node.root, delay, node.span),)
 
 
 def _argument(node: ast.Expr, wanted: ir.Type | None, scope: Scope) -> ir.Expr:

@@ -201,7 +201,8 @@ def _spawned(shape: Shape) -> list[str]:
     lines: list[str] = []
     # By name, not as they stand: no two machines then wait for each other's unique tasks crosswise.
     for target in sorted({node.machine for node in _spawns(shape.machine)}):
-        insert = qualified(shape.module.name, f"_{target}_insert")
+        schema, _, machine = target.rpartition(".")
+        insert = qualified(schema or shape.module.name, f"_{machine}_insert")
         lines += [
             f"perform {insert}((",
             "  select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at) || case when not (s.value -> 'root')::boolean then",

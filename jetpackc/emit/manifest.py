@@ -29,7 +29,7 @@ def manifest(module: ir.Module, machine: ir.Machine) -> Json:
     return {
         "params": [_field(param) for param in machine.params],
         "vars": [_field(var) for var in machine.vars],
-        "enums": {enum.name: list(enum.values) for enum in module.enums},
+        "enums": {enum.name: list(enum.values) for enum in (*module.enums, *module.imported)},
         "events": {name: [_field(field) for field in found] for name, found in sendable(machine).items()},
         "initial": machine.initial,
         "states": [leaf.name for leaf in leaves],

@@ -18,8 +18,10 @@ SUPPORT_VERSION = 2
 def emit(program: ir.Program) -> tuple[SqlObject, ...]:
     """Every object that the program needs, in the order in which they can be created."""
     objects = [support()]
+    for module in program.modules:  # tables of one module may have columns of another's types
+        objects += _schema(module)
     for module in program.modules:
-        objects += _module(module)
+        objects += _machines(module)
     return tuple(objects)
 
 
@@ -28,7 +30,7 @@ def support() -> SqlObject:
     return SqlObject("support", "jet", render("jet", version=SUPPORT_VERSION))
 
 
-def _module(module: ir.Module) -> list[SqlObject]:
+def _schema(module: ir.Module) -> list[SqlObject]:
     schema = ident(module.name)
     objects = [SqlObject("schema", schema, f"create schema {schema};", f"drop schema {schema};")]
     if module.doc:
@@ -36,8 +38,11 @@ def _module(module: ir.Module) -> list[SqlObject]:
         objects.append(SqlObject("comment", f"schema {schema}", text, f"comment on schema {schema} is null;"))
     for enum in module.enums:
         objects += _enum(module, enum)
-    for machine in module.machines:
-        objects += machine_objects(module, machine)
+    return objects
+
+
+def _machines(module: ir.Module) -> list[SqlObject]:
+    objects = [one for machine in module.machines for one in machine_objects(module, machine)]
     return [*objects, *_tick(module), _data(module)]
 
 

@@ -99,10 +99,15 @@ def stubs(program: ir.Program) -> str:
     modules = ", ".join(f"`{module.name}`" for module in program.modules) or "nothing"
     blocks = [_HEAD.format(modules=modules)]
     works: list[_Work] = []
+    shared: dict[str, str] = {}
     for module in program.modules:
         prefix = _camel(module.name) if len(program.modules) > 1 else ""
         enums = {enum.name: names.take(prefix + _camel(enum.name)) for enum in module.enums}
         blocks += [_enum(enum, enums[enum.name]) for enum in module.enums]
+        shared |= {f"{module.name}.{name}": taken for name, taken in enums.items()}
+    for module in program.modules:
+        prefix = _camel(module.name) if len(program.modules) > 1 else ""
+        enums = shared | {enum.name: shared[f"{module.name}.{enum.name}"] for enum in module.enums}
         for machine in module.machines:
             writer = _Writer(module, machine, prefix + _camel(machine.name), enums, names)
             blocks += writer.blocks()

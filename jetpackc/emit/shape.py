@@ -164,7 +164,9 @@ class Shape:
             "required": not one.type.optional and one.default is None,
         }
         if one.type.kind == "enum":
-            found["values"] = list(next(enum.values for enum in self.module.enums if enum.name == one.type.enum))
+            found["values"] = list(
+                next(enum.values for enum in (*self.module.enums, *self.module.imported) if enum.name == one.type.enum)
+            )
         return found
 
     def described(self, fields: tuple[ir.Field, ...]) -> Sql:

@@ -107,7 +107,8 @@ def interval_literal(milliseconds: int) -> Sql:
 
 def sql_type(type_: Type, schema: str) -> Sql:
     """The column type."""
-    base = qualified(schema, type_.enum) if type_.kind == "enum" else Sql(_TYPES[type_.kind])
+    module, _, enum = type_.enum.rpartition(".")
+    base = qualified(module or schema, enum) if type_.kind == "enum" else Sql(_TYPES[type_.kind])
     return Sql(f"{base}[]") if type_.array else base
 
 

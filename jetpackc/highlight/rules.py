@@ -270,7 +270,9 @@ CONTEXTS: dict[str, Context] = {
         ),
         ("comment",),
     ),
-    "string": Context(Rule(r'(")|$', ("string",)), (Rule(r"(\\(?:u\{[0-9A-Fa-f]*\}|.))", ("escape",)),), inside="string"),
+    "string": Context(
+        Rule(r'(")|$', ("string",)), (Rule(r"(\\(?:u\{[0-9A-Fa-f]*\}|.))", ("escape",)),), inside="string"
+    ),
 }
 
 

@@ -162,10 +162,11 @@ class Dispatch:
         self.task.vars[var.name] = scope.value(statement.value, var.type)
 
     def _spawn(self, statement: ir.Spawn, scope: Scope) -> None:
-        module = self.task.machine.partition(".")[0]
+        module, _, machine = statement.machine.rpartition(".")
+        module = module or self.task.machine.partition(".")[0]
         given = {name: (scope.value(value), value.type) for name, value in statement.arguments}
         delay = None if statement.delay is None else scope.value(statement.delay)
-        self.spawned.append(Spawned(f"{module}.{statement.machine}", given, statement.root, delay))
+        self.spawned.append(Spawned(f"{module}.{machine}", given, statement.root, delay))
 
     def _scope(self, fields: Mapping[str, Any]) -> Scope:
         return Scope(self.task, self.at, self.enums, fields)

@@ -53,7 +53,9 @@ class World:
         self.tasks: dict[int, Task] = {}
         self.history: list[Hop] = []
         self._machines = {f"{module.name}.{machine.name}": machine for module in modules for machine in module.machines}
-        self._enums = {module.name: {enum.name: enum.values for enum in module.enums} for module in modules}
+        self._enums = {
+            module.name: {enum.name: enum.values for enum in (*module.enums, *module.imported)} for module in modules
+        }
         self._new_id = new_id or counting()
         self._tokens = count(1)
         self._resolved: set[int] = set()

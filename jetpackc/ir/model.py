@@ -356,13 +356,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module: one Postgres schema of the same name."""
+    """A module: one Postgres schema of the same name. `imported`: the enums of other modules that its types name, as
+    `module.enum`; a machine of another module is spawned by such a name as well."""
 
     name: str
     enums: tuple[Enum, ...] = ()
     events: tuple[Event, ...] = ()
     machines: tuple[Machine, ...] = ()
     doc: str = ""
+    imported: tuple[Enum, ...] = ()
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 

@@ -129,7 +129,7 @@ class Builder:
 
     def _base(self, tree: Node) -> tuple[ast.Name, tuple[ast.Argument, ...]]:
         name, arguments = tree.children
-        return self._name(name), self._maybe(arguments) or ()
+        return self._node(name), self._maybe(arguments) or ()
 
     def _machine_body(self, tree: Node) -> tuple[ast.MachineMember, ...]:
         return self._nodes(tree.children)
@@ -157,7 +157,7 @@ class Builder:
 
     def _type(self, tree: Node) -> ast.TypeName:
         name, array, optional = tree.children
-        return ast.TypeName(self._name(name), array is not None, optional is not None, self._span(tree))
+        return ast.TypeName(self._node(name), array is not None, optional is not None, self._span(tree))
 
     # ------------------------------------------------------------ members
 
@@ -211,6 +211,8 @@ class Builder:
 
     def _state_name(self, tree: Node) -> ast.Name:
         return ast.Name(".".join(child for child in tree.children if child is not None), self._span(tree))
+
+    _reference = _state_name
 
     def _enter(self, tree: Node) -> ast.Enter:
         return ast.Enter(self._node(tree.children[0]), self._span(tree))
@@ -287,7 +289,7 @@ class Builder:
         item, items = (None, None) if each is None else each.children
         return ast.Spawn(
             root is not None,
-            self._name(machine),
+            self._node(machine),
             self._node(arguments),
             self._name(alias.children[0]) if alias is not None else None,
             self._maybe(delay),
@@ -320,7 +322,7 @@ class Builder:
 
     def _apply(self, tree: Node) -> ast.Apply:
         name, arguments = tree.children
-        return ast.Apply(self._name(name), self._node(arguments), self._span(tree))
+        return ast.Apply(self._node(name), self._node(arguments), self._span(tree))
 
     def _arguments(self, tree: Node) -> tuple[ast.Argument, ...]:
         return self._nodes(tree.children)

@@ -9,7 +9,9 @@ import pytest
 from corpus import program
 from queue_client import Db
 
+from jetpackc.check import compile_sources
 from jetpackc.emit import emit
+from jetpackc.source import Source
 
 ONE = """\
 module one
@@ -109,3 +111,40 @@ def test_an_installed_database_needs_no_superuser_and_no_extension(fresh: Callab
         assert admin.execute("select count(*) from pg_extension where extname <> 'plpgsql'").fetchone() == (0,)
         admin.execute("drop owned by jet_owner")
         admin.execute("drop role jet_owner")
+
+
+ZOO = """\
+module zoo
+enum kind { cat, dog }
+machine animal(kind: kind, name: text = "it") { initial state born { on DIED -> gone } final state gone }
+"""
+APP = """\
+module app
+import "zoo.jet"
+machine keeper(kind: zoo.kind = dog) {
+  var last: zoo.kind?
+  initial state open {
+    on ARRIVED(kind: zoo.kind, name: text) when event.kind != param.kind -> open {
+      set last = event.kind
+      spawn zoo.animal(kind: event.kind, name: event.name)
+    }
+    on CLOSED -> closed
+  }
+  final state closed
+}
+"""
+
+
+def test_a_machine_spawns_tasks_of_another_module_and_has_columns_of_its_types(database: str) -> None:
+    result = compile_sources([Source("app.jet", APP), Source("zoo.jet", ZOO)])
+    assert result.program is not None, result.diagnostics
+    text = "\n\n".join(found.create for found in emit(result.program) if not found.within)
+    with psycopg.connect(database) as connection:
+        connection.execute(text.encode())
+    with Db(database, "app") as app, Db(database, "zoo") as zoo:
+        keeper = app.create("keeper")
+        assert app.value("select kind from app.keeper where id = %s", keeper) == "dog"
+        app.send("keeper", keeper, "ARRIVED", {"kind": "cat", "name": "Tom"})
+        assert zoo.rows("select kind, name, parent from zoo.animal") == [("cat", "Tom", keeper)]
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="kind"):
+            app.send("keeper", keeper, "ARRIVED", {"kind": "cow", "name": "Tom"})

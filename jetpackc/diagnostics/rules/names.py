@@ -26,4 +26,5 @@ NAME_TOO_LONG = Rule("J122", "name-too-long", Severity.ERROR, "a name of more by
 COLLIDING_NAMES = Rule(
     "J123", "colliding-names", Severity.ERROR, "two declarations that come out as one name in Postgres"
 )
+UNKNOWN_IMPORT = Rule("J115", "unknown-import", Severity.ERROR, "an import of a file that is not there")
 TOO_MANY_FIELDS = Rule("J124", "too-many-fields", Severity.ERROR, "more params or fields than Postgres takes")
