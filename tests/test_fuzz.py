@@ -1,4 +1,4 @@
-"""Garbage gives no traceback, never hangs, and never becomes SQL that Postgres refuses. `bench/fuzz` does more of it."""
+"""Garbage gives no traceback, never hangs, and never becomes SQL that Postgres refuses. More: bench/fuzz."""
 
 from __future__ import annotations
 
