@@ -12,6 +12,7 @@ import pytest
 from jetpackc.check import compile_sources
 from jetpackc.diagnostics.render import FORMATS
 from jetpackc.source import Source
+from jetpackc.syntax import format_source
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,6 +38,12 @@ def test_a_program_in_a_document_compiles_clean(text: str) -> None:
     source = Source("workflows.jet", text)
     found = compile_sources([source]).diagnostics
     assert FORMATS["text"](found, {source.path: source}) == ""
+
+
+@pytest.mark.parametrize("text", PROGRAMS)
+def test_a_program_in_a_document_is_laid_out(text: str) -> None:
+    laid_out, _ = format_source(Source("workflows.jet", text))
+    assert laid_out == text
 
 
 def test_the_language_page_and_the_readme_show_programs() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from jetpackc.check.allow import silence
 from jetpackc.check.expansion import expand
@@ -14,6 +12,7 @@ from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Diagnostic, Rule, has_errors
 from jetpackc.diagnostics.render.order import in_order
 from jetpackc.diagnostics.rules import flow, names
+from jetpackc.memory import without_collection
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
 
@@ -34,20 +33,8 @@ _IMPORTABLE = (names.UNKNOWN_TYPE, names.UNKNOWN_MACHINE, names.UNKNOWN_OPERATOR
 
 def compile_sources(sources: Sequence[Source]) -> Result:
     """Parse, expand and check. The program is None when any stage found an error."""
-    with _without_collection():
+    with without_collection():
         return _compile(sources)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Trees hold no cycles: looking for some while they grow takes a third of the time, and finds nothing."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _compile(sources: Sequence[Source]) -> Result:

@@ -16,6 +16,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Compiler": {
         "check": ("check", "Find mistakes."),
+        "fmt": ("fmt", "Lay files out."),
         "build": ("build", "Write the next migration and jet.lock."),
         "expand": ("check", "Print what templates, steps and operators become."),
         "ir": ("check", "Print the compiled program as canonical JSON."),

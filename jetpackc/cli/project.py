@@ -75,8 +75,13 @@ def _of_folder(folder: Path) -> tuple[Path, ...]:
 def read(path: Path, base: Path) -> Source:
     """One file; messages and generated comments call it by its path from `base`. Raises Failure."""
     shown = Path(os.path.relpath(path, base)).as_posix()
+    return Source(shown, decoded(path.read_bytes(), shown, "utf-8-sig"))
+
+
+def decoded(data: bytes, shown: str, encoding: str) -> str:
+    """The text of a file. Raises Failure."""
     try:
-        return Source(shown, path.read_bytes().decode("utf-8-sig"))
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise Failure(
             f"`{shown}` is not UTF-8: byte {error.object[error.start]:#04x} at {error.start} means nothing in it",

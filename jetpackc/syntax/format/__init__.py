@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jetpackc.diagnostics.model import Diagnostic
+from jetpackc.memory import without_collection
 from jetpackc.source import Source
 from jetpackc.syntax.build import BYTE_ORDER_MARK
 from jetpackc.syntax.format.align import align
@@ -27,6 +28,11 @@ def format_source(source: Source) -> tuple[str | None, tuple[Diagnostic, ...]]:
 
     It has the tokens and comments that it had, in their order, but for commas at the ends of lists.
     """
+    with without_collection():
+        return _format(source)
+
+
+def _format(source: Source) -> tuple[str | None, tuple[Diagnostic, ...]]:
     found, problems = trees(source)
     if problems:
         return None, tuple(problems)
