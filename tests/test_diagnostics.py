@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from jetpackc.diagnostics import Diagnostic, Fix, Label, Rule, Severity
 from jetpackc.diagnostics.registry import AREAS, RULES, collect, rules_of
@@ -396,6 +396,7 @@ def test_nothing_found_is_nothing_said(name: str) -> None:
     assert FORMATS[name]([], {}) == ""
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\t\r ")), st.data())
 def test_no_text_and_no_place_breaks_a_format(text: str, data: st.DataObject) -> None:
     source = Source("a.jet", text)
