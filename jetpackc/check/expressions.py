@@ -111,7 +111,8 @@ def _unknown(node: ast.Variable, scope: Scope) -> None:
         help = f"it is a field of `{event}`, and visible in a clause of `on {event}` only; keep it in a var"
     elif node.name in _SCOPES | _TREES:
         help = f"`{node.name}` is no value by itself; name a member of it: `{node.name}.…`"
-    scope.report.unknown(name_rules.UNKNOWN_NAME, "name", node.name, node.span, scope.names(), help=help)
+    words = ("null", "var")
+    scope.report.unknown(name_rules.UNKNOWN_NAME, "name", node.name, node.span, scope.names(), help=help, words=words)
 
 
 def _enum_value(enum: ir.Enum, name: str, span: Span, scope: Scope, others: Sequence[str] = ()) -> ir.Expr | None:
@@ -402,6 +403,8 @@ def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
         return _apply(FUNCTIONS[name], node, scope)
     if scope.lookup(name) is not None:
         scope.report.add(type_rules.NOT_CALLABLE, f"`{name}` is no function", node.function.span, "called here")
+    elif name == "coalesce" and len(node.arguments) > 1:
+        operators.fallback(node, scope.report)
     else:
         scope.report.unknown(name_rules.UNKNOWN_FUNCTION, "function", name, node.function.span, [*FUNCTIONS, "now"])
     return None

@@ -7,10 +7,10 @@ from dataclasses import replace
 from jetpackc.check import types as t
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Fix
-from jetpackc.diagnostics.rules import types as rules
+from jetpackc.diagnostics.rules import names as name_rules, types as rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
-from jetpackc.syntax import ast
+from jetpackc.syntax import ast, print_expression
 
 NO_NULL = "give it a value for null with `??`, or guard it with `is not null`"
 _NUMBER_KINDS = frozenset(("int", "bigint", "numeric", "float"))
@@ -101,7 +101,9 @@ def compare(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> 
     """`== != < <= > >=`. An operand may be null: so is the result then, and a null guard is false."""
     left, right = adapt(left, right.type), adapt(right, left.type)
     if is_null(left) or is_null(right):
-        null_comparison(node.span, report, negated=node.operator == "!=")
+        operand = node.right if is_null(left) else node.left
+        is_test = node.operator in ("==", "!=") and not (is_null(left) and is_null(right))
+        null_comparison(node.span, report, operand if is_test else None, negated=node.operator == "!=")
         return None
     if "json" in {left.type.kind, right.type.kind}:
         _json_comparison(node, left, right, report)
@@ -124,11 +126,25 @@ def _json_comparison(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Re
     _bad_operands(node.operator, node.span, report, left, right, help=help, fixes=fixes)
 
 
-def null_comparison(span: Span, report: Report, *, negated: bool = False) -> None:
-    """Record a comparison with null."""
+def null_comparison(span: Span, report: Report, operand: ast.Expr | None = None, *, negated: bool = False) -> None:
+    """Record a comparison with null, of an `operand` that `is null` can ask for."""
     test = "is not null" if negated else "is null"
     message = "a comparison with `null` is never true"
-    report.add(rules.NULL_COMPARISON, message, span, "always null", help=f"write `{test}`")
+    fixes: tuple[Fix, ...] = ()
+    if operand is not None:
+        written = print_expression.expression(ast.IsNull(operand, negated, span))
+        fixes = (Fix(f"write `{test}`", span, written, safe=True),)
+    report.add(rules.NULL_COMPARISON, message, span, "always null", help="" if fixes else f"write `{test}`", fixes=fixes)
+
+
+def fallback(node: ast.Call, report: Report) -> None:
+    """Record a call of `coalesce`, which is an operator here."""
+    joined = node.arguments[0].value
+    for argument in node.arguments[1:]:
+        joined = ast.Binary("??", joined, argument.value, node.span)
+    fix = Fix("write `??`", node.span, f"({print_expression.expression(joined)})", safe=True)
+    message, label = "unknown function `coalesce`", "did you mean `??`?"
+    report.add(name_rules.UNKNOWN_FUNCTION, message, node.function.span, label, fixes=(fix,))
 
 
 def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
@@ -140,11 +156,17 @@ def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) 
     if result is None:
         joins = node.operator == "+" and "text" in {left.type.kind, right.type.kind}
         help = "text is joined with `++`" if joins else ""
-        _bad_operands(node.operator, node.span, report, left, right, help=help)
+        fixes = _joined(node) if joins and left.type == right.type == t.TEXT else ()
+        _bad_operands(node.operator, node.span, report, left, right, help=help, fixes=fixes)
         return None
     if left.type.kind == "date" and result.kind == "timestamptz":
         left = ir.Cast(left, t.TIMESTAMPTZ)
     return ir.Binary(node.operator, left, right, result)
+
+
+def _joined(node: ast.Binary) -> tuple[Fix, ...]:
+    written = print_expression.expression(replace(node, operator="++"))
+    return (Fix("write `++`", node.span, written, safe=True),)
 
 
 def concatenate(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from jetpackc.diagnostics.model import Diagnostic, Fix, Label, Rule
 from jetpackc.diagnostics.render.order import in_order
 from jetpackc.diagnostics.rules import syntax
-from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean, is_known
 from jetpackc.source import Span
 
 
@@ -37,11 +37,23 @@ class Report:
         self._found.setdefault((rule.code, span, message), found)
 
     def unknown(
-        self, rule: Rule, what: str, name: str, span: Span, candidates: Collection[str], *, help: str = ""
+        self,
+        rule: Rule,
+        what: str,
+        name: str,
+        span: Span,
+        candidates: Collection[str],
+        *,
+        help: str = "",
+        words: Collection[str] = (),
     ) -> None:
-        """Record a name that stands for nothing, with the candidate that was likely meant; else `help`."""
-        near = did_you_mean(name, candidates)
-        fixes = (Fix(f"change to `{near}`", span, near),) if near else ()
+        """Record a name that stands for nothing, with the candidate that was likely meant; else `help`.
+
+        `words` are no candidates by their spelling, but may be what another language means by the name.
+        """
+        known = CONFUSED.get(name.lower())
+        near = known if known in words else did_you_mean(name, candidates)
+        fixes = (Fix(f"change to `{near}`", span, near, safe=is_known(name, near)),) if near else ()
         label = f"did you mean `{near}`?" if near else f"no such {what}"
         self.add(rule, f"unknown {what} `{name}`", span, label, help="" if near else help, fixes=fixes)
 

@@ -38,7 +38,23 @@ CONFUSED: dict[str, str] = {
     "none": "null",
     "nil": "null",
     "undefined": "null",
-    "coalesce": "??",
+    "nothing": "null",
+    "ctx": "var",
+    "this": "var",
+    "self": "var",
+    # functions
+    "len": "length",
+    "size": "length",
+    "char_length": "length",
+    "strlen": "length",
+    "greatest": "max",
+    "least": "min",
+    "ceiling": "ceil",
+    "strip": "trim",
+    "btrim": "trim",
+    "startswith": "starts_with",
+    "lowercase": "lower",
+    "uppercase": "upper",
     # types of Postgres, Python and others
     "varchar": "text",
     "string": "text",
@@ -67,6 +83,30 @@ CONFUSED: dict[str, str] = {
     "duration": "interval",
     "timedelta": "interval",
 }
+
+UNSURE = frozenset(
+    (
+        "char",
+        "smallint",
+        "serial",
+        "timestamp",
+        "number",
+        "object",
+        "dict",
+        "money",
+        "context",
+        "ctx",
+        "this",
+        "self",
+        "if",
+    )
+)
+"""Confusions that may be meant otherwise: a fix for one is not made unasked."""
+
+
+def is_known(name: str, meant: str) -> bool:
+    """Whether `meant` is what another language calls `name`, and nothing else."""
+    return CONFUSED.get(name.lower()) == meant and name.lower() not in UNSURE
 
 
 def did_you_mean(name: str, candidates: Collection[str]) -> str | None:

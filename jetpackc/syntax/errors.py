@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lark import TextSlice, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import TextSlice, UnexpectedInput, UnexpectedToken
+from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from jetpackc.diagnostics.model import Diagnostic, Fix
+from jetpackc.diagnostics.model import Diagnostic, Fix, Rule
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean
 from jetpackc.source import Source, Span
 from jetpackc.syntax.grammar import parser
+from jetpackc.syntax.habits import Edit, known
+from jetpackc.syntax.habits.model import LONE, TYPE
 from jetpackc.syntax.scan import tokens
 
 RESERVED = frozenset(
@@ -25,6 +28,8 @@ RESERVED = frozenset(
 _WORD = re.compile(r"[^\W\d]\w*|[0-9](?:\w|\.(?!\.))*|=>|&&|\|\||===|!==|<>|->|\.\.|[^\sA-Za-z0-9_]")
 _LONE_NAME = re.compile(r"(?<![a-z0-9_])(?<!spawn )(?<!root )(?<!operator )(?!unique\b|in\b)([a-z][a-z0-9_]*)\s*\Z")
 _LOOK_BACK = 200
+_SHORT = 40
+_NO_PART = "$@#'`~^\\;"
 _SHOWN = {
     "NAME": "a name",
     "EVENT": "an event in upper case",
@@ -61,6 +66,17 @@ _OPERATORS = frozenset(
     ("COMPARE", "CONCAT", "COALESCE", "PLUS", "MINUS", "PRODUCT", "AND", "OR", "_IN", "_IS", "_AS", "DOT", "LSQB")
 )
 _ARROW = "`->`"
+_UNITS = {
+    name: unit
+    for unit, names in {
+        "ms": "msec msecs millis millisecond milliseconds",
+        "s": "sec secs second seconds",
+        "m": "min mins minute minutes",
+        "h": "hr hrs hour hours",
+        "d": "day days",
+    }.items()
+    for name in names.split()
+}
 _CHARACTER_HELP = {
     "'": "strings stand in double quotes",
     "`": "strings stand in double quotes",
@@ -85,9 +101,17 @@ def place(error: UnexpectedInput) -> int | None:
 
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     """The diagnostic for what lark could not take at `offset`."""
-    expected = _expected(error)
-    if expected == ["`(`"] and (lone := _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset)):
+    accepts = _accepts(error)
+    lone = _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset) if accepts == {"LPAR"} else None
+    start, places = (
+        (lone.start(1), frozenset((LONE,))) if lone else (offset, accepts | {TYPE} if accepts == {"NAME"} else accepts)
+    )
+    edit = known(source.text, start, places) or (known(source.text, offset, accepts) if lone else None)
+    if edit:
+        return _habit(edit, source, offset)
+    if lone:
         return _no_arrow(lone[1], source.span(lone.start(1), lone.end(1)))
+    expected = _shown(accepts)
     found = _WORD.match(source.text, offset)
     if found is None:
         span = source.span(min(offset, len(source.text)), min(offset + 1, len(source.text)))
@@ -96,9 +120,28 @@ def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
 
 
+def _habit(edit: Edit, source: Source, offset: int) -> Diagnostic:
+    """What is written as another language writes it."""
+    text = source.text
+    start = edit.start + len(text[edit.start : edit.end]) - len(text[edit.start : edit.end].lstrip())
+    word = _WORD.match(text, offset)
+    shown = text[start : edit.end].partition("\n")[0].rstrip() or (word[0] if word else text[offset : offset + 1])
+    if len(shown) > _SHORT:
+        shown = shown.split()[0]
+    fix = Fix(edit.title, source.span(edit.start, edit.end), edit.text, safe=edit.safe)
+    span = source.span(start, start + len(shown))
+    return Diagnostic(_rule(shown, edit), f"unexpected `{shown}`", span, edit.label, help=edit.help, fixes=(fix,))
+
+
+def _rule(shown: str, edit: Edit) -> Rule:
+    if shown.isidentifier() and edit.text == shown.lower():
+        return rules.WRONG_CASE
+    return rules.BAD_CHARACTER if shown[0] in _NO_PART or not shown[0].isascii() else rules.SYNTAX_ERROR
+
+
 def incomplete(error: UnexpectedInput, source: Source, start: int, end: int) -> Diagnostic:
     """The diagnostic for a block that ends where lark wanted more."""
-    expected = _expected(error)
+    expected = _shown(_accepts(error))
     words = [(start + offset, word) for offset, word in tokens(source.text[start:end])]
     last, word = words[-1]
     message = f"this `{words[0][1]}` is not complete"
@@ -117,13 +160,14 @@ def _no_arrow(word: str, span: Span) -> Diagnostic:
     )
 
 
-def _expected(error: UnexpectedInput) -> list[str]:
-    names: Iterable[str] = ()
-    if isinstance(error, UnexpectedToken):
-        names = error.accepts or error.expected
-    elif isinstance(error, UnexpectedCharacters):
-        names = error.allowed or ()
-    shown = {_show(name) for name in names if name not in _OPERATORS and name not in ("COMMENT", "__IGNORE_0")}
+def _accepts(error: UnexpectedInput) -> frozenset[str]:
+    """The terminals that may stand there."""
+    parser: InteractiveParser = error.interactive_parser  # type: ignore[attr-defined]
+    return frozenset(parser.accepts())
+
+
+def _shown(accepts: Iterable[str]) -> list[str]:
+    shown = {_show(name) for name in accepts if name not in _OPERATORS}
     return sorted(one for one in shown if one)
 
 
@@ -171,11 +215,18 @@ def _foreign_letter(word: str, span: Span) -> Diagnostic:
 def _bad_number(word: str, span: Span) -> Diagnostic | None:
     if re.fullmatch(r"\d+(\.\d+)?", word) or re.fullmatch(r"(?:\d+(?:ms|s|m|h|d))+", word):
         return None
-    if re.fullmatch(r"[\d.]*", word):
-        return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, "write `12` or `12.5`")
+    if re.fullmatch(r"[\d._]*", word):
+        mended = word.replace("_", "") + ("0" if word.endswith(".") else "")
+        is_number = re.fullmatch(r"\d+(\.\d+)?", mended)
+        fixes = (Fix(f"write `{mended}`", span, mended, safe=True),) if is_number else ()
+        label = f"write `{mended}`" if is_number else "write `12` or `12.5`"
+        return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, label, fixes=fixes)
     if re.fullmatch(r"(?:\d+[A-Za-z]+)+", word):
         help = "a duration is made of `ms`, `s`, `m`, `h` and `d`, as in `1h30m`"
-        return Diagnostic(rules.BAD_DURATION, f"`{word}` is no duration", span, "no such unit", help=help)
+        mended = re.sub(r"[A-Za-z]+", lambda unit: _UNITS.get(unit[0].lower(), unit[0]), word)
+        is_known = re.fullmatch(r"(?:\d+(?:ms|s|m|h|d))+", mended)
+        fixes = (Fix(f"write `{mended}`", span, mended, safe=True),) if is_known else ()
+        return Diagnostic(rules.BAD_DURATION, f"`{word}` is no duration", span, "no such unit", help=help, fixes=fixes)
     return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, "a name does not begin with a digit")
 
 
@@ -199,8 +250,9 @@ def _unexpected(what: str, span: Span, expected: list[str], word: str = "") -> D
     meant = did_you_mean(word, candidates) if word else None
     known = CONFUSED.get(word.lower()) if word else None
     label = f"did you mean `{meant}`?" if meant else "not expected here"
-    help = f"this language writes `{known}`" if known and known != meant else _listing(expected)
-    fixes = (Fix(f"write `{meant}`", span, meant),) if meant else ()
+    help = f"this language writes `{known}`" if known and known != meant else "" if meant else _listing(expected)
+    is_sure = meant is not None and (known == meant or word.lower() == meant)
+    fixes = (Fix(f"write `{meant}`", span, meant, safe=is_sure),) if meant else ()
     return Diagnostic(rules.SYNTAX_ERROR, f"unexpected {what}", span, label, help=help, fixes=fixes)
 
 

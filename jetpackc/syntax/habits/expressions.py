@@ -1,0 +1,139 @@
+"""Habits in values and everywhere: operators, literals, comments and line ends of JavaScript, Python and SQL."""
+
+from __future__ import annotations
+
+import re
+
+from jetpackc.syntax.habits.model import (
+    ANYWHERE,
+    MORE,
+    NAME,
+    QUOTED,
+    VALUE,
+    Groups,
+    Habit,
+    habit,
+    quoted,
+    string,
+)
+
+_COMMENT_HELP = "a comment begins with `//`, on each of its lines"
+
+
+def _shell_comment(groups: Groups) -> str:
+    return re.sub(r"(?m)^(\s*)(?:#+|--+)", r"\1//", groups["comment"])
+
+
+def _block_comment(groups: Groups) -> str:
+    lines = groups["comment"].split("\n")
+    kept = [re.sub(r"^(\s*)\*? ?", r"\1", line) for line in lines]
+    shown = "\n".join(f"// {line.strip()}".rstrip() for line in kept if line.strip())
+    return shown + ("\n" if groups["rest"].strip() else "")
+
+
+COMMENTS: tuple[Habit, ...] = (
+    habit(ANYWHERE, r"(?P<comment>#[^\n]*(?:\n[ \t]*#[^\n]*)*)", _shell_comment, _COMMENT_HELP, title="write `//`"),
+    habit(
+        ANYWHERE,
+        r"(?P<comment>--(?!>)[^\n]*(?:\n[ \t]*--[^\n]*)*)",
+        _shell_comment,
+        _COMMENT_HELP,
+        title="write `//`",
+    ),
+    habit(
+        ANYWHERE,
+        r"/\*\*?(?P<comment>(?:[^*]|\*(?!/))*)\*/(?=(?P<rest>[^\n]*))",
+        _block_comment,
+        _COMMENT_HELP,
+        title="write `//`",
+    ),
+)
+
+_STRING_HELP = "strings stand in double quotes"
+
+STRINGS: tuple[Habit, ...] = (
+    habit(VALUE, r"'(?P<text>(?:\\.|[^'\\\n])*)'", lambda g: string(g["text"]), _STRING_HELP),
+    habit(VALUE, r"`(?P<text>[^`\n$]*)`", lambda g: string(g["text"]), _STRING_HELP),
+    habit(VALUE, r"[“”„](?P<text>[^“”\n]*)[“”]", lambda g: string(g["text"]), _STRING_HELP),
+    habit(NAME, QUOTED, quoted, "a name stands without quotes"),
+)
+
+_LITERALS: tuple[Habit, ...] = (
+    habit(
+        frozenset(("_NULL_WORD",)), r"(?:None|nil|NULL|Null|undefined|none|nothing|NaN)\b", "null", "no value is `null`"
+    ),
+    habit(frozenset(("TRUE",)), r"(?:True|TRUE)\b", "true", "truth values are lower case"),
+    habit(frozenset(("FALSE",)), r"(?:False|FALSE)\b", "false", "truth values are lower case"),
+    habit(VALUE, r"\.(?P<digits>\d+)", "0.{digits}", "a number begins with a digit"),
+)
+
+
+def _upper(word: str, terminal: str) -> Habit:
+    return habit(frozenset((terminal,)), rf"{word.upper()}\b", word, f"`{word}` is lower case")
+
+
+_WORDS = tuple(
+    _upper(word, terminal)
+    for word, terminal in (
+        ("and", "AND"),
+        ("or", "OR"),
+        ("not", "_NOT"),
+        ("is", "_IS"),
+        ("in", "_IN"),
+        ("as", "_AS"),
+        ("when", "_WHEN"),
+        ("else", "_ELSE"),
+        ("set", "_SET"),
+        ("true", "TRUE"),
+        ("false", "FALSE"),
+    )
+)
+
+_SIGNS: tuple[Habit, ...] = (
+    habit(VALUE, r"=", "==", "`==` compares", before="=="),
+    habit(VALUE, r"=", "!=", "`!=` compares", before="!="),
+    habit(VALUE, r">", "!=", "`!=` compares", before="<"),
+    habit(VALUE, r"=(?!=)", "{head}=", "`set` takes one `=`", before=r"(?P<head>\bset\s+\w+\s*)="),
+    habit(VALUE, r"!\s*(?=[\w(])", "not ", "`not` is a word"),
+    habit(MORE, r"=<", "<=", "`<=` compares"),
+    habit(MORE, r"=>(?=\s*\d)", ">=", "`>=` compares", safe=False),
+    habit(MORE, r"≤", "<="),
+    habit(MORE, r"≥", ">="),
+    habit(MORE, r"≠", "!="),
+    habit(MORE, r"=(?![=>])", "{head}:", "an argument is `name: value`", before=r"(?P<head>[(,]\s*[a-z]\w*)\s*"),
+    habit(MORE, r"=(?![=>])", "==", "`==` compares, `=` sets"),
+    habit(MORE, r"\|\|(?=\s*[\"'])", "++", "`++` joins text"),
+    habit(MORE, r"\|\|", "++", "`++` joins text", before=r"(?<=[\"'] )|(?<=[\"'])"),
+    habit(MORE, r"&&", "and", "`and` is a word"),
+    habit(MORE, r"\|\|", "or", "`or` is a word"),
+    habit(
+        ANYWHERE,
+        r"(?=[\w\"])(?!null\b|not\b)",
+        "{head}!= ",
+        "`!=` compares; `is` goes with `null` alone",
+        before=r"(?P<head>\s)is\s+not\s+",
+        title="write `!=`",
+    ),
+    habit(
+        ANYWHERE,
+        r"(?=[\w\"])(?!null\b|not\b)",
+        "{head}== ",
+        "`==` compares; `is` goes with `null` alone",
+        before=r"(?P<head>\s)is\s+",
+        title="write `==`",
+    ),
+    habit(
+        ANYWHERE,
+        r"not\s+in\b",
+        "not {operand} in",
+        "`not` stands before what it denies",
+        before=r"(?P<operand>[a-z][\w.]*)\s+",
+    ),
+)
+
+ENDS: tuple[Habit, ...] = (
+    habit(ANYWHERE, r";+", "", "a line end needs no `;`", title="take `;` away"),
+    habit(ANYWHERE, r",", "", "a line end needs no `,`", title="take `,` away"),
+)
+
+EXPRESSIONS = (*_LITERALS, *_WORDS, *_SIGNS)
