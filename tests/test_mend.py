@@ -29,7 +29,7 @@ machine order(number: bigint) {
 """
 BAD = GOOD.replace("PAID", "Paid").replace("all_done", "allDone")
 UNSAFE = GOOD.replace("-> all_done", "-> al_done")
-HOPELESS = BAD + "enum tier { free pro }\n"
+HOPELESS = BAD + "enum tier { free, ) }\n"
 
 
 def mended(*texts: str) -> list[str]:

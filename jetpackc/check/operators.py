@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 from jetpackc.check import types as t
 from jetpackc.check.report import Report
@@ -131,10 +131,12 @@ def null_comparison(span: Span, report: Report, operand: ast.Expr | None = None,
     test = "is not null" if negated else "is null"
     message = "a comparison with `null` is never true"
     fixes: tuple[Fix, ...] = ()
-    if operand is not None:
+    if operand is not None and _stands_in(operand, span):
         written = print_expression.expression(ast.IsNull(operand, negated, span))
         fixes = (Fix(f"write `{test}`", span, written, safe=True),)
-    report.add(rules.NULL_COMPARISON, message, span, "always null", help="" if fixes else f"write `{test}`", fixes=fixes)
+    report.add(
+        rules.NULL_COMPARISON, message, span, "always null", help="" if fixes else f"write `{test}`", fixes=fixes
+    )
 
 
 def fallback(node: ast.Call, report: Report) -> None:
@@ -142,9 +144,10 @@ def fallback(node: ast.Call, report: Report) -> None:
     joined = node.arguments[0].value
     for argument in node.arguments[1:]:
         joined = ast.Binary("??", joined, argument.value, node.span)
-    fix = Fix("write `??`", node.span, f"({print_expression.expression(joined)})", safe=True)
+    written = f"({print_expression.expression(joined)})"
+    fixes = (Fix("write `??`", node.span, written, safe=True),) if _stands_in(joined, node.span) else ()
     message, label = "unknown function `coalesce`", "did you mean `??`?"
-    report.add(name_rules.UNKNOWN_FUNCTION, message, node.function.span, label, fixes=(fix,))
+    report.add(name_rules.UNKNOWN_FUNCTION, message, node.function.span, label, fixes=fixes)
 
 
 def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:
@@ -164,9 +167,19 @@ def arithmetic(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) 
     return ir.Binary(node.operator, left, right, result)
 
 
+def _stands_in(node: object, span: Span) -> bool:
+    """Whether all of it is written in a place: an argument in place of an operator's param is not."""
+    if isinstance(node, tuple):
+        return all(_stands_in(each, span) for each in node)
+    if not is_dataclass(node) or isinstance(node, Span):
+        return True
+    parts = [getattr(node, field.name) for field in fields(node)]
+    return all(part in span for part in parts if isinstance(part, Span)) and all(_stands_in(p, span) for p in parts)
+
+
 def _joined(node: ast.Binary) -> tuple[Fix, ...]:
     written = print_expression.expression(replace(node, operator="++"))
-    return (Fix("write `++`", node.span, written, safe=True),)
+    return (Fix("write `++`", node.span, written, safe=True),) if _stands_in(node, node.span) else ()
 
 
 def concatenate(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Report) -> ir.Expr | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from lark import TextSlice, UnexpectedInput, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from jetpackc.diagnostics.model import Diagnostic, Fix, Rule
 from jetpackc.diagnostics.rules import syntax as rules
@@ -162,7 +162,7 @@ def _no_arrow(word: str, span: Span) -> Diagnostic:
 
 def _accepts(error: UnexpectedInput) -> frozenset[str]:
     """The terminals that may stand there."""
-    parser: InteractiveParser = error.interactive_parser  # type: ignore[attr-defined]
+    parser: Any = error.interactive_parser
     return frozenset(parser.accepts())
 
 

@@ -52,6 +52,8 @@ def _match(habit: Habit, text: str, offset: int) -> Edit | None:
     shown = becomes.strip()
     is_short = shown and len(shown) <= _SHORT and "\n" not in shown
     label = f"did you mean `{shown}`?" if is_short else "not needed here"
+    if is_short and start == at.end():
+        label = f"`{shown}` is missing before it"
     title = habit.title or (f"write `{shown}`" if is_short else "write it as it is written here")
     return Edit(start, at.end(), becomes, habit.help, title, habit.safe, label)
 

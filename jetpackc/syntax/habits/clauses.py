@@ -44,11 +44,11 @@ ENTERS: tuple[Habit, ...] = (
     ),
     habit(STATE, rf"{_ENTER}\s*:\s*{_TARGET}", lambda g: f"enter -> {_target(g)}", _ENTER_HELP),
     habit(STATE, rf"{_ENTER}\s*:\s*{QUOTED}[,;]?", lambda g: f"enter -> {quoted(g)}", _ENTER_HELP),
-    habit(STATE, rf"{_ENTER}\s*:?", "enter", _ENTER_HELP),
-    habit(STATE, rf"{_EXIT}\s*:?", "exit", "`exit` begins what happens on leaving a state"),
+    habit(STATE, rf"{_ENTER}(?:\s*:)?", "enter", _ENTER_HELP),
+    habit(STATE, rf"{_EXIT}(?:\s*:)?", "exit", "`exit` begins what happens on leaving a state"),
     habit(CLAUSE, rf":\s*{QUOTED}[,;]?", lambda g: f" -> {quoted(g)}", _ARROW_HELP),
     habit(CLAUSE, rf":\s*{_TARGET}", lambda g: f" -> {_target(g)}", _ARROW_HELP),
-    habit(STATE, r"(?:default|otherwise|else)\b\s*:?", "enter", "`enter` leads on at once", safe=False),
+    habit(STATE, r"(?:default|otherwise|else)\b(?:\s*:)?", "enter", "`enter` leads on at once", safe=False),
     habit(STATE, r"(?:when|if)\b", "enter when", "a guard alone is no trigger: `enter when` is tried on entering"),
 )
 
@@ -71,7 +71,7 @@ EVENTS: tuple[Habit, ...] = (
     habit(frozenset(("EVENT",)), QUOTED, lambda g: quoted(g).upper(), "an event is a name, in upper case"),
     habit(CLAUSE, rf"(?:=>|-->|==>|~>|→|⇒|➜)\s*{QUOTED}", lambda g: f"-> {quoted(g)}", _ARROW_HELP),
     habit(CLAUSE, r"(?:=>(?!\s*\d)|-->|==>|~>|→|⇒|➜)", "->", _ARROW_HELP),
-    habit(CLAUSE, r"[:=]\s*(?P<name>[a-z]\w*)\b[,;]?", " -> {name}", _ARROW_HELP),
+    habit(CLAUSE, r"[:=]\s*(?P<name>[a-z]\w*)\b[,;]?", " -> {name}", _ARROW_HELP, before=r"\s*"),
     habit(CLAUSE, r"\[(?P<guard>[^\[\]\n]+)\]", "when {guard}", "a guard begins with `when`"),
     habit(
         CLAUSE,
@@ -115,7 +115,7 @@ BRANCHES: tuple[Habit, ...] = (
     habit(LONE, r"(?:elif|elseif|elsif)\b", "else when", "`else when` begins another guard"),
     habit(LONE, r"(?:if|cond|guard|provided|where)\b(?:\s*:)?", "when", "`when` begins a guard"),
     habit(LONE, r"unless\b", "when not", "`when not` is a guard that must not hold", safe=False),
-    habit(LONE, r"(?:otherwise|default)\b\s*:?", "else", "`else` is what remains"),
+    habit(LONE, r"(?:otherwise|default)\b(?:\s*:)?", "else", "`else` is what remains"),
     habit(LONE, r"(?:equals|eq)\b", "==", "`==` compares"),
     habit(
         frozenset(("LBRACE",)),
@@ -132,9 +132,18 @@ BRANCHES: tuple[Habit, ...] = (
 _SET_HELP = "`set` assigns"
 _EQUAL_HELP = "`=` sets, and gives a default"
 
+_SCHEDULE = r"(?:scheduleTask|createTask)\((?:\{[^{}]*?machine:\s*(?P<inner>\w+)[^{}]*\}|\s*(?P<machine>\w+)\s*)\)[,;]?"
+
+
+def _spawned(groups: Groups) -> str:
+    name = snake(groups["inner"] or groups["machine"])
+    return name.removesuffix("_machine") or name
+
+
 STATEMENTS: tuple[Habit, ...] = (
     habit(LONE, r"(?:let|const|var|set)\s+(?P<name>[a-z]\w*)\s*:?=(?!=)", "set {name} =", _SET_HELP),
     habit(LONE, r"(?P<name>[a-z]\w*)\s*\+\+", "increment {name}", "`increment` adds one"),
+    habit(LONE, r"(?P<name>[a-z]\w*)\s*--", "set {name} = {name} - 1", _SET_HELP),
     habit(LONE, r"(?P<name>[a-z]\w*)\s*(?P<op>[-+*/])=", "set {name} = {name} {op}", _SET_HELP),
     habit(LONE, r"(?P<name>[a-z]\w*)\s*:?=(?!=)", "set {name} =", _SET_HELP),
     habit(LONE, r"(?:inc|incr)\s+(?=[a-z])", "increment ", "`increment` adds one"),
@@ -148,12 +157,8 @@ STATEMENTS: tuple[Habit, ...] = (
     ),
     habit(frozenset(("EQUAL",)), r":=|to\b|:(?!=)", "=", _EQUAL_HELP, before=r"(?<=\s)"),
     habit(frozenset(("EQUAL",)), r":=|to\b|:(?!=)", " =", _EQUAL_HELP),
-    habit(
-        STATEMENT | CLAUSE,
-        r"(?:scheduleTask|createTask)\(\{[^{}]*?machine:\s*(?P<machine>\w+)[^{}]*\}\)[,;]?",
-        lambda g: f"{{ spawn {snake(g['machine']).removesuffix('_machine')}() }}",
-        "`spawn` creates a task",
-    ),
+    habit(STATEMENT, _SCHEDULE, lambda g: f"spawn {_spawned(g)}()", "`spawn` creates a task"),
+    habit(CLAUSE, _SCHEDULE, lambda g: f"{{ spawn {_spawned(g)}() }}", "`spawn` creates a task, in braces"),
     habit(
         frozenset(("LPAR",)),
         r"(?!\()",
@@ -175,7 +180,7 @@ SETTINGS: tuple[Habit, ...] = (
         'a handler is `"module:function"`',
         before=r"\brun\s+",
     ),
-    habit(STATE, r"(?:invoke|handler|onRunning)\b\s*:?", "run", "`run` names what a worker calls"),
+    habit(STATE, r"(?:invoke|handler|onRunning)\b(?:\s*:)?", "run", "`run` names what a worker calls"),
 )
 
 CLAUSES = (*BRANCHES[:2], *SETTINGS, *ENTERS, *EVENTS, *ARROWS, *BRANCHES[2:], *STATEMENTS)

@@ -46,6 +46,7 @@ BLOCKS: tuple[Habit, ...] = (
         "machine",
         "a `machine` holds states",
     ),
+    habit(TOP, r"export\s+(?:default\s+)?", "", "all that is declared can be used", title="take `export` away"),
     habit(TOP, r"(?:package|namespace|schema)\b", "module", "a file begins with `module`"),
     habit(TOP, _UNION, _enum, "an `enum` lists its values"),
     habit(TOP, r"(?:signal|message|Event)\b(?=\s+[A-Z])", "event", "an `event` is declared once for its module"),
@@ -72,7 +73,7 @@ BLOCKS: tuple[Habit, ...] = (
         "an event's fields stand in parentheses",
         before=r"(?<=\w)\s*",
     ),
-    habit(frozenset(("COMMA",)), r"[;|]", ",", "commas part what a list holds"),
+    habit(frozenset(("COMMA",)), r"[;|]", ",", "commas part what a list holds", before=r"\s*"),
     habit(
         frozenset(("COMMA",)),
         r"(?=[a-z])",
@@ -93,7 +94,14 @@ STATES: tuple[Habit, ...] = (
     ),
     habit(
         _STATES,
-        rf"(?:{QUOTED}|(?P<name>(?!on\b)[A-Za-z]\w*))\s*:\s*\{{\s*\}},?",
+        rf"(?:{QUOTED}|(?P<name>[A-Za-z]\w*))\s*:\s*\{{\s*\}},?",
+        lambda g: f"final state {quoted(g) or snake(g['name'])}",
+        "a state that nothing leaves is final, and says so",
+        before=r"(?<!initial )",
+    ),
+    habit(
+        _STATES,
+        rf"(?:{QUOTED}|(?P<name>[A-Za-z]\w*))\s*:\s*\{{\s*\}},?",
         lambda g: f"state {quoted(g) or snake(g['name'])}",
         "`state` begins a state",
     ),
@@ -107,7 +115,7 @@ STATES: tuple[Habit, ...] = (
     habit(
         _STATES,
         r"(?P<name>[a-z]\w*)",
-        "state {name}",
+        " state {name}",
         "`state` begins a state",
         before=r"(?<=initial|failure)\s+|(?<=final)\s+",
     ),
@@ -148,9 +156,9 @@ VARS: tuple[Habit, ...] = (
     habit(
         _COLON,
         rf"=\s*{LITERAL}",
-        lambda g: f": {type_of(g['literal'])} = {g['literal']}",
+        lambda g: f"{g['head']}: {type_of(g['literal'])} = {g['literal']}",
         "a var has a type",
-        before=r"(?<=\w)\s*",
+        before=r"(?<=\bvar )(?P<head>\w+)\s*",
     ),
     habit(_COLON, r"\?\s*:\s*(?P<type>[a-z]\w*)", ": {type}?", "`?` stands behind the type"),
     habit(
@@ -202,6 +210,7 @@ TYPES: tuple[Habit, ...] = (
         r"(?:not\s+null|NOT\s+NULL)\b",
         "",
         "a type without `?` has a value always",
+        before=r"\s*",
         title="take `not null` away",
     ),
     habit(

@@ -6,9 +6,13 @@ import re
 
 from jetpackc.syntax.habits.model import (
     ANYWHERE,
+    MACHINE,
     MORE,
     NAME,
     QUOTED,
+    STATE,
+    STATEMENT,
+    TOP,
     VALUE,
     Groups,
     Habit,
@@ -25,10 +29,10 @@ def _shell_comment(groups: Groups) -> str:
 
 
 def _block_comment(groups: Groups) -> str:
-    lines = groups["comment"].split("\n")
-    kept = [re.sub(r"^(\s*)\*? ?", r"\1", line) for line in lines]
-    shown = "\n".join(f"// {line.strip()}".rstrip() for line in kept if line.strip())
-    return shown + ("\n" if groups["rest"].strip() else "")
+    lines = [re.sub(r"^\s*\*?\s*", "", line).rstrip() for line in groups["comment"].split("\n")]
+    indent = groups["indent"]
+    shown = f"\n{indent}".join(f"// {line}" for line in lines if line)
+    return indent + shown + (f"\n{indent}" if groups["rest"].strip() else "")
 
 
 COMMENTS: tuple[Habit, ...] = (
@@ -45,6 +49,7 @@ COMMENTS: tuple[Habit, ...] = (
         r"/\*\*?(?P<comment>(?:[^*]|\*(?!/))*)\*/(?=(?P<rest>[^\n]*))",
         _block_comment,
         _COMMENT_HELP,
+        before=r"(?P<indent>[ \t]*)",
         title="write `//`",
     ),
 )
@@ -133,7 +138,7 @@ _SIGNS: tuple[Habit, ...] = (
 
 ENDS: tuple[Habit, ...] = (
     habit(ANYWHERE, r";+", "", "a line end needs no `;`", title="take `;` away"),
-    habit(ANYWHERE, r",", "", "a line end needs no `,`", title="take `,` away"),
+    habit(TOP | MACHINE | STATE | STATEMENT, r",", "", "a line end needs no `,`", title="take `,` away"),
 )
 
 EXPRESSIONS = (*_LITERALS, *_WORDS, *_SIGNS)

@@ -55,8 +55,8 @@ def type_of(literal: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """One row. `where` are terminals of which one must be possible at the mistake, `at` is matched there, `before` has to
-    end there and belongs to it. `becomes` is what to write, with the groups of both."""
+    """One row. `where` are terminals of which one must be possible at the mistake, none: always. `at` is matched there,
+    `before` has to end there and belongs to it. `becomes` is what to write, with the groups of both."""
 
     where: frozenset[str]
     at: re.Pattern[str]

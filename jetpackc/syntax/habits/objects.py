@@ -1,4 +1,4 @@
-"""Objects of JavaScript around what this language writes plainly: they are taken apart from the outside to the inside."""
+"""Objects of JavaScript around what this language writes plainly: they are taken apart from outside to inside."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def machine(text: str, offset: int) -> Edit | None:
         attempts = _ATTEMPTS.search(inside)
         base = f" is task(max_attempts: {attempts['n']})" if attempts else " is task"
         inside = _ATTEMPTS.sub("", inside, count=1)
-    behind = re.compile(r"\s*\)\s*;?").match(text, end + 1)
+    behind = re.compile(r"\s*\)[ \t]*;?").match(text, end + 1)
     head = f"machine {name.removesuffix('_machine') or name}{base} {{"
     help = "a machine is declared: `machine name { … }`"
     return Edit(offset, behind.end() if behind else end + 1, f"{head}{inside}}}", help, "declare it")
