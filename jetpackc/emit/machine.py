@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jetpackc.emit import step
+from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default, unique_condition
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
@@ -41,7 +42,7 @@ def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
         *work(shape),
         _history(shape),
         _at(shape),
-        *_comments(shape),
+        *comments(shape),
         _data(shape),
     ]
 
@@ -332,7 +333,7 @@ def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlOb
         payload=json_object([(one.name, f"{label}.{ident(one.name)}") for one in ordered]),
     )
     types = ", ".join(["bigint", *(shape.type(one.type) for one in ordered), "text"])
-    return function(name, text, types)
+    return documented(function(name, text, types), types, event_text(shape.module, event, fields))
 
 
 def _history(shape: Shape) -> SqlObject:
@@ -363,14 +364,6 @@ def _at(shape: Shape) -> SqlObject:
         vars=[{"column": ident(var.name), "value": shape.var_value(var, "w.was")} for var in shape.machine.vars],
     )
     return function(name, text, "timestamptz")
-
-
-def _comments(shape: Shape) -> list[SqlObject]:
-    if not shape.machine.doc:
-        return []
-    table = shape.names.table
-    text = f"comment on table {table} is {literal(shape.machine.doc)};"
-    return [SqlObject("comment", table, text, f"comment on table {table} is null;")]
 
 
 def _data(shape: Shape) -> SqlObject:

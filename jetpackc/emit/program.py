@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jetpackc.emit.comments import comment
 from jetpackc.emit.machine import machine_objects
 from jetpackc.emit.manifest import module_hash
 from jetpackc.emit.objects import SqlObject, function
@@ -33,9 +34,7 @@ def support() -> SqlObject:
 def _schema(module: ir.Module) -> list[SqlObject]:
     schema = ident(module.name)
     objects = [SqlObject("schema", schema, f"create schema {schema};", f"drop schema {schema};")]
-    if module.doc:
-        text = f"comment on schema {schema} is {literal(module.doc)};"
-        objects.append(SqlObject("comment", f"schema {schema}", text, f"comment on schema {schema} is null;"))
+    objects += comment("schema", schema, module.doc)
     for enum in module.enums:
         objects += _enum(module, enum)
     return objects
@@ -66,6 +65,7 @@ def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:
             f"alter domain {domain} drop constraint {check};",
             within=f"domain {domain}",
         ),
+        *comment("domain", domain, enum.doc),
     ]
 
 

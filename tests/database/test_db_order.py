@@ -95,7 +95,7 @@ machine tried(choice: int) is base {{
   state top {{
     state leaf {{
       on GO when choice <= 0 {{ set log = log ++ "own" }}
-      on GO when choice == 0 {{ set log = log ++ "never" }}
+      on GO when choice in (0, 99) {{ set log = log ++ "never" }}
       on BACK -> gone
     }}
     on GO when choice == 4 {{ set log = log ++ "own outer" }}
