@@ -436,7 +436,7 @@ def _params(function: Function, count: int) -> tuple[Param, ...]:
 def _argument(param: Param, given: ast.Expr | None, function: Function, scope: Scope) -> ir.Expr | None:
     if given is None:
         return param.default
-    found = typed(given, scope)
+    found = typed(given, scope, param.type)
     if found is None:
         return None
     if param.type is not None and not (param.or_array and found.type.array):

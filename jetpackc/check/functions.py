@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jetpackc.check.types import BOOL, INT, INTERVAL, NUMERIC, TEXT
+from jetpackc.check.types import BOOL, INT, INTERVAL, NUMERIC, TEXT, array_of
 from jetpackc.ir.model import Expr, Literal, Type
 
 
@@ -35,6 +35,8 @@ class Function:
     numbers: bool = False
 
 
+TEXTS = array_of(TEXT)
+
 _TABLE = (
     Function(
         "backoff",
@@ -48,6 +50,17 @@ _TABLE = (
     Function("trim", (Param("of", TEXT),), TEXT, "the text without spaces at both ends"),
     Function("replace", (Param("of", TEXT), Param("old", TEXT), Param("new", TEXT)), TEXT, "each `old` made `new`"),
     Function("starts_with", (Param("of", TEXT), Param("prefix", TEXT)), BOOL, "whether the text begins with `prefix`"),
+    Function("ends_with", (Param("of", TEXT), Param("suffix", TEXT)), BOOL, "whether the text ends with `suffix`"),
+    Function("contains", (Param("of", TEXT), Param("part", TEXT)), BOOL, "whether `part` stands somewhere in the text"),
+    Function(
+        "split",
+        (Param("of", TEXT), Param("at", TEXT)),
+        TEXTS,
+        "the pieces between one `at` and the next; none of an empty text",
+    ),
+    Function(
+        "join", (Param("of", TEXTS), Param("with", TEXT)), TEXT, "the elements that are not null, `with` between them"
+    ),
     Function("abs", (Param("of", None),), None, "the number without its sign", numbers=True),
     Function(
         "round", (Param("of", NUMERIC), Param("digits", INT, Literal(0, INT))), NUMERIC, "rounded, half away from zero"

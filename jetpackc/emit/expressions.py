@@ -11,7 +11,10 @@ from jetpackc.ir import model as ir
 _OPERATORS = {"==": "=", "!=": "<>", "++": "||"}
 _ORDERED = frozenset(("<", "<=", ">", ">="))
 _NUMERIC = frozenset(("int", "bigint", "float", "numeric"))
-_FUNCTIONS = {"min": "least", "max": "greatest", "trim": "btrim"}
+_FUNCTIONS = {
+    **{"min": "least", "max": "greatest", "trim": "btrim"},
+    **{"split": "string_to_array", "join": "array_to_string"},
+}
 
 _GREATEST = 2**31 - 1
 
@@ -124,7 +127,12 @@ def _cast(node: ir.Cast, scope: Scope) -> Sql:
 
 
 def _call(node: ir.Call, scope: Scope) -> Sql:
-    arguments = ", ".join(top(argument, scope) for argument in node.arguments)
+    values = [top(argument, scope) for argument in node.arguments]
+    arguments = ", ".join(values)
+    if node.function == "contains":
+        return Sql(f"(strpos({arguments}) > 0)")
+    if node.function == "ends_with":
+        return Sql(f"(right({values[0]}, length({values[1]})) = {values[1]})")
     if node.function == "length" and node.arguments[0].type.array:
         return Sql(f"cardinality({arguments})")
     if node.function == "backoff":

@@ -199,6 +199,10 @@ _TEXTS: dict[str, Any] = {
     "trim": lambda value: value.strip(" "),
     "replace": lambda value, old, new: value.replace(old, new) if old else value,
     "starts_with": str.startswith,
+    "ends_with": str.endswith,
+    "contains": lambda value, part: part in value,
+    "split": lambda value, at: tuple(value.split(at) if at and value else [value] if value else []),
+    "join": lambda items, between: between.join(item for item in items if item is not None),
 }
 
 
