@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "worker": ("worker", "Run handlers."),
     },
     "Tasks": {
+        "viz": ("viz", "Show charts in the browser, with live counts."),
         "create": ("tasks", "Create a task; print its id."),
         "send": ("tasks", "Send an event to a task."),
         "ps": ("show", "Count tasks by state, and name the stuck ones."),

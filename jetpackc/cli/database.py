@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -42,19 +42,26 @@ def chosen(dsn: str | None, folder: Path | None = None) -> Iterator[str]:
         yield own
 
 
+def check_dsn(dsn: str) -> dict[str, Any]:
+    """What a connection string says. Raises Failure where it cannot be read."""
+    import psycopg
+
+    try:
+        return psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:  # its message repeats the string, and with it a password
+        help = "it should look like postgresql://user@host:5432/name"
+        raise Failure("the connection string cannot be read", help, DATABASE, DATABASE_UNREACHABLE) from None
+
+
 def connect(dsn: str) -> psycopg.Connection:
     """A connection in autocommit mode. Raises Failure."""
     import psycopg
 
+    seconds = check_dsn(dsn).get("connect_timeout", CONNECT_SECONDS)
     try:
-        given = psycopg.conninfo.conninfo_to_dict(dsn)
-        seconds = given.get("connect_timeout", CONNECT_SECONDS)
         return psycopg.connect(dsn, autocommit=True, connect_timeout=seconds)
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
-    except psycopg.ProgrammingError:  # its message repeats the string, and with it a password
-        help = "it should look like postgresql://user@host:5432/name"
-        raise Failure("the connection string cannot be read", help, DATABASE, DATABASE_UNREACHABLE) from None
 
 
 @contextmanager

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jetpackc.graph.engine import LayoutError, laid_out
+from jetpackc.graph.engine import laid_out
 from jetpackc.graph.layout import answer, question
 from jetpackc.graph.model import Chart
 from jetpackc.graph.svg import svg
-
-__all__ = ["LayoutError", "drawing"]
 
 
 def drawing(charts: Sequence[Chart], *, alone: bool = True) -> str:
