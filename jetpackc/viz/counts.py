@@ -107,8 +107,8 @@ def _counted(connection: psycopg.Connection, machine: tuple[str, str], moment: d
         ask = sql.SQL("select state, count(*), count(*) filter (where _stuck is not null) from {} group by state")
         rows = connection.execute(ask.format(sql.Identifier(schema, table))).fetchall()
         return Answer({state: count for state, count, _ in rows}, sum(stuck for _, _, stuck in rows))
-    ask = sql.SQL("select state, count(*) from {}(%s) group by state").format(sql.Identifier(schema, f"{table}_at"))
-    return Answer(dict(connection.execute(ask, (moment,)).fetchall()))
+    then = sql.SQL("select state, count(*) from {}(%s) group by state").format(sql.Identifier(schema, f"{table}_at"))
+    return Answer(dict(connection.execute(then, (moment,)).fetchall()))
 
 
 def _first_line(error: BaseException) -> str:

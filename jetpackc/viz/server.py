@@ -63,7 +63,7 @@ class Console(ThreadingHTTPServer):
         """A browser that went away in the middle is nothing to tell."""
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
         self.status = status
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_host()
             kind, body = self._answer()
             status = HTTPStatus.OK
-        except _Refused as refused:
+        except _RefusedError as refused:
             status, kind, body = refused.status, "text/plain", f"{refused}\n".encode()
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
         self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")  # what it brought is not read
         self.end_headers()
 
-    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815
 
     def end_headers(self) -> None:
         for name, value in _HEADERS.items():
@@ -113,10 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "")
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if name.lower() not in _NAMES:
-            raise _Refused(HTTPStatus.MISDIRECTED_REQUEST, "ask for localhost")
+            raise _RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "ask for localhost")
 
     def _answer(self) -> tuple[str, bytes]:
-        """The type of what was asked for, and its bytes. Raises _Refused."""
+        """The type of what was asked for, and its bytes. Raises _RefusedError."""
         asked = urlsplit(self.path)
         if asked.path in _PAGES:
             file, kind = _PAGES[asked.path]
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _json({**self.server.charts.data(), "database": self.server.counts is not None})
         if asked.path == "/api/now":
             return _json(self._now(parse_qs(asked.query)))
-        raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing here")
+        raise _RefusedError(HTTPStatus.NOT_FOUND, "there is nothing here")
 
     def _now(self, query: dict[str, list[str]]) -> dict[str, object]:
         """The version of the charts, and the counts of the machine that is asked for, if one is."""
@@ -137,12 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
             return {"version": version}
         machine = self.server.charts.find(name)
         if machine is None:
-            raise _Refused(HTTPStatus.NOT_FOUND, "there is no such machine")
+            raise _RefusedError(HTTPStatus.NOT_FOUND, "there is no such machine")
         return {"version": version, **asdict(self.server.counts.of(machine, _moment(query)))}
 
 
 def _moment(query: dict[str, list[str]]) -> datetime | None:
-    """The moment asked for, None for now. Raises _Refused."""
+    """The moment asked for, None for now. Raises _RefusedError."""
     text = query.get("at", [""])[0]
     if not text:
         return None
@@ -151,7 +151,7 @@ def _moment(query: dict[str, list[str]]) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise _Refused(HTTPStatus.BAD_REQUEST, "`at` is a moment such as 2026-03-01T12:00:00Z")
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "`at` is a moment such as 2026-03-01T12:00:00Z")
     return found
 
 
