@@ -13,6 +13,7 @@ from jetpackc.check import compile_sources
 from jetpackc.diagnostics.render import FORMATS
 from jetpackc.source import Source
 from jetpackc.syntax import format_source
+from jetpackc.syntax.ebnf import ebnf
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -44,6 +45,27 @@ def test_a_program_in_a_document_compiles_clean(text: str) -> None:
 def test_a_program_in_a_document_is_laid_out(text: str) -> None:
     laid_out, _ = format_source(Source("workflows.jet", text))
     assert laid_out == text
+
+
+def test_the_grammar_page_shows_the_grammar(request: pytest.FixtureRequest) -> None:
+    page = ROOT / "docs" / "grammar.md"
+    text = page.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```ebnf\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    made = ebnf((ROOT / "grammar" / "jet.lark").read_text(encoding="utf-8"))
+    if request.config.getoption("--update-cases"):
+        page.write_text(text.replace(f"```ebnf\n{shown}```", f"```ebnf\n{made}```"), encoding="utf-8")
+        shown = made
+    assert shown == made, "pytest --update-cases writes it anew"
+
+
+def test_every_symbol_of_the_grammar_page_is_explained_there() -> None:
+    rules = dict(
+        line.split(" ::= ", 1)
+        for line in ebnf((ROOT / "grammar" / "jet.lark").read_text()).replace("\n  ", " ").splitlines()
+    )
+    names = {name.strip() for name in rules}
+    bodies = " ".join(re.sub(r'"[^"]*"|\'[^\']*\'|\[[^\]]*\]|/\*.*?\*/', " ", body) for body in rules.values())
+    assert set(re.findall(r"[A-Za-z_]+", bodies)) | {"start"} == names
 
 
 def test_the_language_page_and_the_readme_show_programs() -> None:
