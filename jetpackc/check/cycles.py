@@ -117,10 +117,10 @@ def _hop(machine: ir.Machine, leaf: str, clause: ir.Clause, goto: ir.Goto) -> Ho
 def _effects(subject: Subject, hop: Hop) -> Iterator[tuple[Hop, Link]]:
     """The hops that a hop's `enter`s may cause, until one of them is always taken."""
     machine = subject.machine
-    entered = _entered(machine, hop)
+    states = entered(machine, hop)
     reads: set[str] = set()
-    sets = walk.assigned(clause for state in entered for clause in state.enter)
-    for clause in (clause for state in entered for clause in state.enter):
+    sets = walk.assigned(clause for state in states for clause in state.enter)
+    for clause in (clause for state in states for clause in state.enter):
         guards = () if clause.guard is None else (clause.guard,)
         for arrow, decisive in walk.guarded_arrows(clause.body, guards):
             reads |= {ref.name for guard in decisive for ref in walk.refs(guard)}
@@ -143,7 +143,7 @@ def _taken(
             yield hop, (answer,)
 
 
-def _entered(machine: ir.Machine, hop: Hop) -> list[ir.State]:
+def entered(machine: ir.Machine, hop: Hop) -> list[ir.State]:
     """The states that a hop enters, from outer to inner."""
     return _crossed(machine, hop.target, hop.source, hop.reentered)[::-1]
 

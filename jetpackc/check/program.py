@@ -10,7 +10,9 @@ from jetpackc.check.declarations import declarations
 from jetpackc.check.flow import check_flow
 from jetpackc.check.imports import reach
 from jetpackc.check.report import Report
+from jetpackc.check.spawning import check_spawning
 from jetpackc.check.subject import Subject
+from jetpackc.check.survey import check_company
 from jetpackc.check.usage import check_declared_events
 from jetpackc.diagnostics.model import Diagnostic, has_errors
 from jetpackc.diagnostics.rules import flow, names, syntax
@@ -61,16 +63,21 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
     within = reach(files, report)
     gathered = modules.gather(files, report)
     declared = declarations(gathered, within, report)
-    machines = [machine.span for parts in gathered.values() for machine in parts.machines]
-    anywhere = any(not any(fault in machine for machine in machines) for fault in faults)
+    nodes = [node for parts in gathered.values() for node in parts.machines]
+    anywhere = any(not any(fault in node.span for node in nodes) for fault in faults)
+    sent = check_company(nodes, report) if all(node.template is None for node in nodes) else frozenset[str]()
+    subjects: dict[str, Subject] = {}
     lowered = []
     for name, parts in sorted(gathered.items()):
         found = modules.lower(parts, declared[name], report, _BREAKS_FLOW)
         enums = {enum.name: frozenset(enum.values) for enum in (*found.module.enums, *found.module.imported)}
         for each in found.whole:
             if not anywhere and not any(fault in each.machine.span for fault in faults):
-                check_flow(Subject(each.machine, each.name, each.inherited, report, enums))
+                subject = Subject(each.machine, each.name, each.inherited, report, enums)
+                subjects[f"{name}.{each.machine.name}"] = subject
+                check_flow(subject)
         if found.complete:
-            check_declared_events(found.module, report)
+            check_declared_events(found.module, sent, report)
         lowered.append(found.module)
+    check_spawning(subjects)
     return ir.Program(tuple(lowered))

@@ -100,6 +100,11 @@ class States:
         if node.state.was is not None:
             self.scope.report.unsupported("`was`", node.state.was.span)
         for member in node.state.members:
+            if isinstance(member, ast.Timer) and node.kind != "plain":
+                message = f"{node.kind} state `{node.name.text}` has a timer"
+                help = "remove it, or let the task end in a later state"
+                rule, label = flow_rules.FINAL_STATE_CLAUSE, "the task has ended here"
+                self.scope.report.add(rule, message, member.span, label, help=help)
             if type(member) in _LATER:
                 self.scope.report.unsupported(_LATER[type(member)], member.span)
 

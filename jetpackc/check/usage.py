@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from jetpackc.check import walk
 from jetpackc.check.reach import answering
@@ -50,9 +50,9 @@ def _expressions(machine: ir.Machine) -> Iterator[ir.Expr]:
     yield from (state.timeout for state in machine.states if state.timeout is not None)
 
 
-def check_declared_events(module: ir.Module, report: Report) -> None:
-    """Warn of events that the module declares and no machine of it handles or ignores."""
-    used = set(_used(module.machines))
+def check_declared_events(module: ir.Module, sent: Collection[str], report: Report) -> None:
+    """Warn of events that the module declares and no machine of it handles, ignores or sends."""
+    used = {*_used(module.machines), *sent}
     for event in module.events:
         if event.name not in used:
             message = f"event `{event.name}` is declared and neither sent nor handled"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from jetpackc.check import walk
 from jetpackc.check.reach import leaving
@@ -12,6 +12,7 @@ from jetpackc.diagnostics.rules import flow as rules, syntax as syntax_rules
 from jetpackc.ir import chart, model as ir
 
 _OUTCOMES = ("SUCCESS", "ERROR")
+_NO_TIMEOUT = "nothing here has a `timeout`"
 _OF_RUNS = frozenset(("SUCCESS", "RELEASED", "LEASE_EXPIRED", "TIMEOUT"))
 
 
@@ -28,6 +29,7 @@ def check_work(subject: Subject) -> None:
         elif state.run is not None:
             _check_run(subject, state, claimed)
         _check_events(subject, state, claimed)
+    _check_events(subject, None, claimed)
     _check_entries(subject, claimed)
     _check_raises(subject)
 
@@ -62,7 +64,7 @@ def _check_claim(subject: Subject, leaf: ir.State) -> None:
 
 
 def _check_place(subject: Subject, state: ir.State) -> None:
-    if state.timeout is not None and state.run is None:
+    if state.timeout is not None and state.run is None and state.kind == "plain":
         message = f"state `{state.name}` has a `timeout` and runs nothing"
         subject.add(rules.TIMEOUT_WITHOUT_RUN, message, state.span, "nothing to time", help="give it a `run`")
     if state.run is not None and state.initial is not None:
@@ -72,7 +74,8 @@ def _check_place(subject: Subject, state: ir.State) -> None:
 
 
 def _check_final(subject: Subject, state: ir.State) -> None:
-    what = "a `run`" if state.run is not None else None
+    what = "a `timeout`" if state.timeout is not None else None
+    what = "a `run`" if state.run is not None else what
     if any(chart.LOCKED in clause.events for clause in state.on):
         what = "an `on LOCKED_BY_WORKER`"
     if what is not None:
@@ -100,18 +103,34 @@ def _check_run(subject: Subject, leaf: ir.State, claimed: set[str]) -> None:
             subject.add(rules.UNANSWERED_OUTCOME, message, leaf.span, label, secondary=guarded, notes=notes, help=help)
 
 
-def _check_events(subject: Subject, state: ir.State, claimed: set[str]) -> None:
-    """Report answers to lifecycle events that never come in any leaf of the state."""
+def _check_events(subject: Subject, state: ir.State | None, claimed: set[str]) -> None:
+    """Report answers to lifecycle events that never come in any leaf of the state, or of the machine."""
     machine = subject.machine
-    leaves = chart.leaves_of(machine, state.name)
-    worked = any(leaf.run is not None or leaf.name in claimed for leaf in leaves)
-    raised = any(any(walk.raises(leaving(machine, leaf.name))) for leaf in leaves)
-    for clause in state.on:
+    clauses = [
+        clause for clause in (state.on if state else machine.on) if not chart.LIFECYCLE.isdisjoint(clause.events)
+    ]
+    if not clauses:
+        return
+    leaves = chart.leaves_of(machine, state.name) if state else chart.leaves(machine)
+    where = f"state `{state.name}`" if state else f"machine `{machine.name}`"
+    missing = dict(_missing(subject, leaves, claimed))
+    for clause in clauses:
         for event in clause.events:
-            if (event in _OF_RUNS and not worked) or (event == "ABANDONED" and not raised):
-                message = f"`{event}` never comes in state `{state.name}`"
-                why = "nothing runs here" if event in _OF_RUNS else "nothing here uses up its attempts"
-                subject.add(rules.LIFECYCLE_EVENT, message, clause.span, why, help="remove this clause")
+            general = event == "TIMEOUT" and missing.get(event) == _NO_TIMEOUT and not subject.is_own(clause.span)
+            if event in missing and not general:
+                message = f"`{event}` never comes in {where}"
+                help = "give the state a `timeout`, or remove this" if event == "TIMEOUT" else "remove this clause"
+                subject.add(rules.LIFECYCLE_EVENT, message, clause.span, missing[event], help=help)
+
+
+def _missing(subject: Subject, leaves: Iterable[ir.State], claimed: set[str]) -> Iterator[tuple[str, str]]:
+    """The lifecycle events that none of these leaves can get, and why."""
+    if not any(leaf.timeout is not None for leaf in leaves):
+        yield "TIMEOUT", _NO_TIMEOUT
+    if not any(leaf.run is not None or leaf.name in claimed for leaf in leaves):
+        yield from ((event, "nothing runs here") for event in _OF_RUNS)
+    if not any(any(walk.raises(leaving(subject.machine, leaf.name))) for leaf in leaves):
+        yield "ABANDONED", "nothing here uses up its attempts"
 
 
 def _check_entries(subject: Subject, claimed: set[str]) -> None:

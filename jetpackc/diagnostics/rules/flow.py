@@ -39,6 +39,8 @@ GUARDED_CLAIM = Rule("J320", "guarded-claim", Severity.ERROR, "a claim that hang
 UNCLAIMED_RUN = Rule("J321", "unclaimed-run", Severity.ERROR, "a state with `run` that is entered without a claim")
 NEVER_TRUE = Rule("J322", "never-true", Severity.ERROR, "a guard that no value makes true")
 ALLOWED_ERROR = Rule("J323", "allowed-error", Severity.ERROR, "an `allow` of something that is no warning")
+UNHANDLED_SEND = Rule("J324", "unhandled-send", Severity.ERROR, "an event that is sent and that no machine handles")
+ENDLESS_SPAWN = Rule("J325", "endless-spawn", Severity.ERROR, "tasks whose creation creates tasks for ever")
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
 )
@@ -46,3 +48,4 @@ UNUSED_EVENT = Rule("J381", "unused-event", Severity.WARNING, "an event that is 
 UNUSED_VAR = Rule("J382", "unused-var", Severity.WARNING, "a var that is neither set nor read")
 ALWAYS_TRUE = Rule("J383", "always-true", Severity.WARNING, "a guard that every value makes true")
 UNUSED_ALLOW = Rule("J384", "unused-allow", Severity.WARNING, "an `allow` of a warning that does not come up")
+NO_CHILDREN = Rule("J385", "no-children", Severity.WARNING, "a machine that looks at children and spawns none")
