@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jetpackc.check import operators, types
 from jetpackc.check.arguments import Callee, match
-from jetpackc.check.facts import where_not_true, where_true
+from jetpackc.check.facts import path, where_not_true, where_true
 from jetpackc.check.functions import FUNCTIONS, Function, Param
 from jetpackc.check.names import type_of
 from jetpackc.check.operators import fit
@@ -139,7 +139,7 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
     if found is None:
         return None
     if types.is_plain(found.type, "json"):
-        return ir.Access(found, ir.Literal(node.name.text, types.TEXT), types.MEMBER)
+        return _access(found, ir.Literal(node.name.text, types.TEXT), types.MEMBER, scope)
     message = f"`{types.show(found.type)}` has no members"
     scope.report.add(type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`")
     return None
@@ -159,15 +159,21 @@ def _index(node: ast.Index, scope: Scope) -> ir.Expr | None:
         return None
     if base.type.array:
         key = value(node.key, scope, types.INT)
-        return key and ir.Access(base, key, types.element(base.type))
+        return key and _access(base, key, types.element(base.type), scope)
     if base.type.kind == "json":
         key = typed(node.key, scope)
         wanted = types.TEXT if key and types.is_plain(key.type, "text") else types.INT
         key = key and operators.fit(key, wanted, node.key.span, scope.report)
-        return key and ir.Access(base, key, types.MEMBER)
+        return key and _access(base, key, types.MEMBER, scope)
     shown = types.show(base.type)
     scope.report.add(type_rules.NO_MEMBER, f"`{shown}` has no elements", node.base.span, f"a `{shown}`")
     return None
+
+
+def _access(operand: ir.Expr, key: ir.Expr, type: ir.Type, scope: Scope) -> ir.Expr:
+    """What is found there, which is not null where a guard has shown that."""
+    found = ir.Access(operand, key, type)
+    return replace(found, type=types.required(type)) if path(found) in scope.known else found
 
 
 def _array(node: ast.ArrayExpr, scope: Scope, wanted: ir.Type | None) -> ir.Expr | None:

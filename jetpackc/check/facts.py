@@ -41,5 +41,21 @@ def where_not_true(guard: ir.Expr | None) -> frozenset[Key]:
             return NOTHING
 
 
+def path(expr: ir.Expr) -> Key | None:
+    """The name that an expression is, or the fixed way into its json or array; a cast is null where its operand is."""
+    match expr:
+        case ir.Ref(scope=scope, name=name):
+            return (scope, name)
+        case ir.Access(operand=operand, key=ir.Literal(value=value)):
+            base = path(operand)
+            return base and (*base, repr(value))
+        case ir.Cast(operand=operand):
+            return path(operand)
+        case _:
+            return None
+
+
 def _name(expr: ir.Expr) -> frozenset[Key]:
-    return frozenset({(expr.scope, expr.name)}) if isinstance(expr, ir.Ref) else NOTHING
+    """The path, and all on the way to it: what is in something that is null is null."""
+    found = path(expr) or ()
+    return frozenset(found[:length] for length in range(2, len(found) + 1))

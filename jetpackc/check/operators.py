@@ -120,7 +120,7 @@ def _json_comparison(node: ast.Binary, left: ir.Expr, right: ir.Expr, report: Re
     """Record a comparison of json, with the type of the other side as what may be meant."""
     found, other, span = (left, right, node.left.span) if left.type.kind == "json" else (right, left, node.right.span)
     comparable = t.is_plain(found.type, "json") and other.type.kind != "json"
-    wanted = other.type if comparable else t.TEXT
+    wanted = other.type if comparable else replace(t.TEXT, array=found.type.array)
     help = f"say what it is: `… as {t.show(t.required(wanted))} {node.operator} …`"
     fixes = _cast_behind(found, wanted, span) if comparable else ()
     _bad_operands(node.operator, node.span, report, left, right, help=help, fixes=fixes)

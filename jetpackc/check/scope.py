@@ -12,8 +12,8 @@ from jetpackc.ir import model as ir
 from jetpackc.source import Span
 
 ScopeName = Literal["event", "var", "param", "builtin"]
-Key = tuple[str, str]
-"""A name and the scope it is of: ("var", "total")."""
+Key = tuple[str, ...]
+"""A name and the scope it is of: ("var", "total"). Behind them may stand a way into it: ("event", "data", "'user'")."""
 
 BUILTINS: Mapping[str, ir.Type] = {
     "id": BIGINT,
@@ -88,7 +88,8 @@ class Scope:
 
     def forgetting(self, names: Iterable[str]) -> Scope:
         """The scope after these vars may have become null again."""
-        return replace(self, known=self.known - {("var", name) for name in names})
+        gone = {("var", name) for name in names}
+        return replace(self, known=frozenset(key for key in self.known if key[:2] not in gone))
 
     def lookup(self, name: str) -> tuple[ScopeName, ir.Type | None] | None:
         """What a bare name stands for: the event's field, else a var, else a param, else a built-in."""

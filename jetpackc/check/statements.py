@@ -10,7 +10,7 @@ from jetpackc.check.arguments import Callee, match
 from jetpackc.check.expressions import guard, typed, value
 from jetpackc.check.facts import where_not_true, where_true
 from jetpackc.check.operators import arithmetic
-from jetpackc.check.scope import RESERVED, Scope
+from jetpackc.check.scope import RESERVED, Key, Scope
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
@@ -76,14 +76,36 @@ def after(statements: Iterable[ir.Statement], scope: Scope) -> Scope:
     """The scope behind statements: a var that was set is as null as its value may be."""
     for statement in statements:
         match statement:
-            case ir.Set(name=name, value=assigned):
+            case ir.Set(name=name, value=new):
                 scope = scope.forgetting([name])
-                scope = scope if assigned.type.optional else scope.knowing([("var", name)])
+                scope = scope if new.type.optional else scope.knowing([("var", name)])
             case ir.When(branches=branches):
-                scope = scope.forgetting(name for arm in branches for name in assigned_in(arm.body))
+                assigned = {name for arm in branches for name in assigned_in(arm.body)}
+                scope = scope.knowing(_shown(branches)).forgetting(assigned)
             case _:
                 pass
     return scope
+
+
+def _shown(branches: Sequence[ir.Branch]) -> frozenset[Key]:
+    """What is not null behind a `when`: what all ways that lead out of it have shown."""
+    before: frozenset[Key] = frozenset()
+    ways: list[frozenset[Key]] = []
+    for branch in branches:
+        if not any(_stops(statement) for statement in branch.body):
+            ways.append(before | where_true(branch.guard))
+        before |= where_not_true(branch.guard)
+    if branches[-1].guard is not None:
+        ways.append(before)
+    return frozenset.intersection(*ways) if ways else before
+
+
+def _stops(statement: ir.Statement) -> bool:
+    """Whether nothing of the clause runs behind the statement, on any path."""
+    if isinstance(statement, ir.When):
+        arms = statement.branches
+        return arms[-1].guard is None and all(any(map(_stops, arm.body)) for arm in arms)
+    return isinstance(statement, ir.Goto | ir.Raise | ir.Fail)
 
 
 def assigned_in(statements: Iterable[ir.Statement]) -> set[str]:

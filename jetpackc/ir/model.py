@@ -146,7 +146,8 @@ class Access:
     """`c.name`, `c["k"]`, `c[0]` of json, or `xs[0]` of an array; null where there is no such member or element.
 
     `key` is a text (a Literal for `c.name`) or an int, which counts from 0 for both. A negative one finds nothing, in
-    json as in an array. What is found is json? of json (a JSON null is null), and an optional element of an array."""
+    json as in an array. What is found is json? of json (a JSON null is null), and an optional element of an array; not
+    optional where a guard has ruled null out."""
 
     operand: Expr
     key: Expr
