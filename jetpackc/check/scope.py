@@ -84,12 +84,14 @@ class Scope:
 
     def knowing(self, keys: Iterable[Key]) -> Scope:
         """The scope where these names, too, are not null."""
-        return replace(self, known=self.known | frozenset(keys))
+        more = frozenset(keys) - self.known
+        return replace(self, known=self.known | more) if more else self
 
     def forgetting(self, names: Iterable[str]) -> Scope:
         """The scope after these vars may have become null again."""
         gone = {("var", name) for name in names}
-        return replace(self, known=frozenset(key for key in self.known if key[:2] not in gone))
+        fewer = frozenset(key for key in self.known if key[:2] in gone)
+        return replace(self, known=self.known - fewer) if fewer else self
 
     def lookup(self, name: str) -> tuple[ScopeName, ir.Type | None] | None:
         """What a bare name stands for: the event's field, else a var, else a param, else a built-in."""

@@ -19,6 +19,9 @@ def one_name_each(members: Iterable[Member]) -> list[Member]:
     for member in members:
         if isinstance(member, ast.State):
             inner = tuple(one_name_each(member.members))
+            if len(member.names) == 1 and inner == member.members:
+                found.append(member)
+                continue
             found += [replace(member, names=(name,), members=inner) for name in member.names]  # type: ignore[arg-type]
         else:
             found.append(member)

@@ -36,8 +36,10 @@ class Operators:
                 inner = tuple(self._member(one) for one in member.members)
                 return replace(member, members=inner)  # type: ignore[arg-type]
             case ast.Enter() | ast.On() | ast.Timer():
-                clause = replace(member.clause, body=self._block(member.clause.body, 0))
-                return replace(member, clause=clause)
+                body = self._block(member.clause.body, 0)
+                return (
+                    member if body == member.clause.body else replace(member, clause=replace(member.clause, body=body))
+                )
             case ast.Exit() | ast.Removed():
                 return replace(member, body=self._block(member.body, 0))
             case _:
