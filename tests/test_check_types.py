@@ -200,7 +200,7 @@ def test_nothing_else_converts_unasked(type: str, expr: str) -> None:
     [
         ("interval", "5", "write a duration such as `30s` or `1h30m`"),
         ("tier", '"free"', "a value of an enum is written without quotes: `free`"),
-        ("text", "i", "convert it with `as text`"),
+        ("text", "i + 1", "convert it with `as text`"),
         ("bytes", "i", ""),
     ],
 )

@@ -246,7 +246,7 @@ MISTAKES = {
     "machine m { stat s }": "J001 1 'stat' unexpected `stat` | did you mean `state`?",
     "machine m { state s { onn GO -> t } }": "J001 1 'onn' unexpected `onn` | did you mean `on`?",
     "machine m { states: { a: {} } }": "J001 1 'states: { a: {} }' unexpected `states: { a: {} }` | not needed",
-    "machine m { state s { onEnter: 'a' } }": "J001 1 \"onEnter: 'a'\" unexpected `onEnter: 'a'` | did you mean `enter -> a`?",  # noqa: E501
+    "machine m { state s { onEnter: 'a' } }": "J001 1 \"onEnter: 'a'\" unexpected `onEnter: 'a'` | did you",
     "machine m { state s { onEvent: {} } }": "J001 1 'onEvent: {}' unexpected `onEvent: {}` | not needed here",
     "const m = 1": "J001 1 'const' unexpected `const` | not expected here | this language writes `var`",
     "machine m { state s { on GO => t } }": "J001 1 '=>' unexpected `=>` | did you mean `->`?",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jetpackc.check.report import Report, listed
-from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import expansion, types as rules
 from jetpackc.source import Span
 from jetpackc.syntax import ast
@@ -16,13 +16,16 @@ from jetpackc.syntax import ast
 class Callee:
     """What is called, and from where. `params` says of each param whether it may be left out.
 
-    `declared` is the place of its declaration, where a reader can look it up.
+    `declared` is the place of its declaration, where a reader can look it up, `places` those of its params. `at_hand`
+    are the params for which a value of the same name and a fitting type is known where the call stands.
     """
 
     name: str
     params: Mapping[str, bool]
     span: Span
     declared: Span | None = None
+    places: Mapping[str, Span] = field(default_factory=dict)
+    at_hand: Collection[str] = ()
 
     @property
     def declaration(self) -> list[Label]:
@@ -103,6 +106,9 @@ def _positional(
 def _is_missing_some(callee: Callee, given: Mapping[str, ast.Argument], report: Report) -> bool:
     missing = [name for name, optional in callee.params.items() if not optional and name not in given]
     if missing:
+        shown = callee.declaration or [
+            Label(callee.places[name], "declared here") for name in missing if name in callee.places
+        ]
         what = "argument" if len(missing) == 1 else "arguments"
         message = f"`{callee.name}` is missing the {what} {listed(missing, 'and')}"
         report.add(
@@ -110,7 +116,18 @@ def _is_missing_some(callee: Callee, given: Mapping[str, ast.Argument], report: 
             message,
             callee.span,
             "not given here",
-            secondary=callee.declaration,
+            secondary=shown,
             help=callee.takes,
+            fixes=_given(missing, callee, given),
         )
     return bool(missing)
+
+
+def _given(missing: Sequence[str], callee: Callee, given: Mapping[str, ast.Argument]) -> tuple[Fix, ...]:
+    """The missing arguments behind the last one, where values of their names are at hand."""
+    if not given or not set(missing) <= set(callee.at_hand):
+        return ()
+    last = max((argument.span for argument in given.values()), key=lambda span: span.end)
+    place = Span(last.path, last.end, last.end, last.line, last.column + last.end - last.start)
+    written = ", ".join(f"{name}: {name}" for name in missing)
+    return (Fix(f"give it `{written}`", place, f", {written}"),) if last in callee.span else ()

@@ -22,10 +22,13 @@ _SCOPES = frozenset(("event", "var", "param"))
 _TREES = frozenset(("subtree", "children"))
 
 
-def value(node: ast.Expr, scope: Scope, wanted: ir.Type) -> ir.Expr | None:
-    """The expression as a value of the wanted type, which also tells a bare enum value its enum."""
+def value(node: ast.Expr, scope: Scope, wanted: ir.Type, declared: Span | None = None) -> ir.Expr | None:
+    """The expression as a value of the wanted type, which also tells a bare enum value its enum.
+
+    `declared` is where what takes the value says its type.
+    """
     found = typed(node, scope, wanted)
-    return found and fit(found, wanted, node.span, scope.report)
+    return found and fit(found, wanted, node.span, scope.report, declared)
 
 
 def guard(node: ast.Expr, scope: Scope) -> ir.Expr | None:
@@ -221,8 +224,11 @@ def _scoped(base: str, node: ast.Member, scope: Scope) -> ir.Expr | None:
         scope.report.add(name_rules.NO_EVENT_HERE, "there is no event here", node.span, "only in `on`", help=help)
     else:
         known = f"it has {', '.join(f'`{field}`' for field in scope.event)}" if scope.event else "it has no fields"
+        declared = {field.name: field.span for field in scope.event.values()}
         scope.report.unknown(
-            name_rules.UNKNOWN_FIELD, "field", name.text, name.span, scope.event, help=f"of this event: {known}"
+            *(name_rules.UNKNOWN_FIELD, "field", name.text, name.span, scope.event),
+            help=f"of this event: {known}",
+            declared=declared,
         )
     return None
 

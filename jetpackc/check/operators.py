@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 
 from jetpackc.check import types as t
 from jetpackc.check.report import Report
-from jetpackc.diagnostics.model import Fix
+from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import names as name_rules, types as rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
@@ -31,23 +31,30 @@ def adapt(expr: ir.Expr, wanted: ir.Type) -> ir.Expr:
     return ir.Literal(value, t.required(wanted))
 
 
-def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report) -> ir.Expr | None:
-    """The expression as a value of the wanted type; None, and a finding, when it is not one."""
+def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report, declared: Span | None = None) -> ir.Expr | None:
+    """The expression as a value of the wanted type; None, and a finding, when it is not one.
+
+    `declared` is where what takes the value says its type.
+    """
     if is_null(found) and wanted.optional:
         return ir.Literal(None, wanted)
     found = adapt(found, wanted)
     if t.fits(found.type, wanted):
         return found
+    where = [Label(declared, f"declared as `{t.show(wanted)}`")] if declared is not None else []
     if t.widens(found.type, wanted):
         message = f"this may be null, and a `{t.show(wanted)}` is required"
-        report.add(rules.OPTIONAL_VALUE, message, span, f"a `{t.show(found.type)}`", help=NO_NULL)
+        report.add(rules.OPTIONAL_VALUE, message, span, f"a `{t.show(found.type)}`", secondary=where, help=NO_NULL)
         return None
     if isinstance(found, ir.Literal) and t.is_number(found.type) and wanted.kind in t.INT_RANGES and _is_whole(found):
         out_of_range(str(found.value), wanted, span, report)
         return None
     message = f"expected `{t.show(wanted)}`, found `{t.show(found.type)}`"
     help, fixes = _conversion(found, wanted), as_type(found, wanted, span)
-    report.add(rules.TYPE_MISMATCH, message, span, f"a `{t.show(found.type)}`", help=help, fixes=fixes)
+    if not fixes and (fixes := _cast(found, wanted, span)):
+        help = ""
+    label = f"a `{t.show(found.type)}`"
+    report.add(rules.TYPE_MISMATCH, message, span, label, secondary=where, help=help, fixes=fixes)
     return None
 
 
@@ -79,6 +86,12 @@ def as_type(found: ir.Expr, wanted: ir.Type, span: Span) -> tuple[Fix, ...]:
     if not t.is_plain(found.type, "json") or (found.type.optional and not wanted.optional):
         return ()
     return _cast_behind(found, wanted, span)
+
+
+def _cast(found: ir.Expr, wanted: ir.Type, span: Span) -> tuple[Fix, ...]:
+    """The edit that converts a value by name, where `as` can and no null stands in the way."""
+    is_short = found.type.optional and not wanted.optional
+    return () if is_short or not t.castable(found.type, wanted) else _cast_behind(found, wanted, span)
 
 
 def _cast_behind(found: ir.Expr, wanted: ir.Type, span: Span) -> tuple[Fix, ...]:

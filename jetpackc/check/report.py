@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from jetpackc.diagnostics.model import Diagnostic, Fix, Label, Rule
 from jetpackc.diagnostics.render.order import in_order
@@ -46,16 +46,20 @@ class Report:
         *,
         help: str = "",
         words: Collection[str] = (),
+        declared: Mapping[str, Span] | None = None,
     ) -> None:
         """Record a name that stands for nothing, with the candidate that was likely meant; else `help`.
 
-        `words` are no candidates by their spelling, but may be what another language means by the name.
+        `words` are no candidates by their spelling, but may be what another language means by the name. `declared` are
+        the places of candidates.
         """
         known = CONFUSED.get(name.lower())
         near = known if known in words else did_you_mean(name, candidates)
         fixes = (Fix(f"change to `{near}`", span, near, safe=is_known(name, near)),) if near else ()
         label = f"did you mean `{near}`?" if near else f"no such {what}"
-        self.add(rule, f"unknown {what} `{name}`", span, label, help="" if near else help, fixes=fixes)
+        where = [Label(declared[near], "declared here")] if near and declared and near in declared else []
+        message, help = f"unknown {what} `{name}`", "" if near else help
+        self.add(rule, message, span, label, secondary=where, help=help, fixes=fixes)
 
     def unsupported(self, what: str, span: Span) -> None:
         """Record a part of the language that is not compiled yet. `what` is its subject: "`defer`", "an import"."""

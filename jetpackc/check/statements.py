@@ -10,7 +10,7 @@ from jetpackc.check.arguments import Callee, match
 from jetpackc.check.expressions import guard, typed, value
 from jetpackc.check.facts import where_not_true, where_true
 from jetpackc.check.operators import arithmetic
-from jetpackc.check.scope import RESERVED, Key, Scope
+from jetpackc.check.scope import RESERVED, Key, Scope, Typed
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
@@ -209,7 +209,8 @@ def _raise(node: ast.Raise, scope: Scope, place: Place) -> tuple[ir.Statement, .
 
 def _set(node: ast.Set, scope: Scope) -> tuple[ir.Statement, ...]:
     known, wanted = _assignable(node.name, scope)
-    found = typed(node.value, scope) if wanted is None else value(node.value, scope, wanted)
+    declared = scope.vars[node.name.text].span if node.name.text in scope.vars else None
+    found = typed(node.value, scope) if wanted is None else value(node.value, scope, wanted, declared)
     return (ir.Set(node.name.text, found or BROKEN, node.span),) if known else ()
 
 
@@ -268,14 +269,24 @@ def _spawn(node: ast.Spawn, scope: Scope) -> tuple[ir.Statement, ...]:
         machines = scope.module.machines
         scope.report.unknown(name_rules.UNKNOWN_MACHINE, "machine", name, node.machine.span, machines, help=help)
         return ()
-    callee = Callee(name, {param.name: param.may_be_left_out for param in params.values()}, node.span)
+    left_out = {param.name: param.may_be_left_out for param in params.values()}
+    places = {param.name: param.span for param in params.values()}
+    at_hand = [param.name for param in params.values() if _is_at_hand(param, scope)]
+    callee = Callee(name, left_out, node.span, places=places, at_hand=at_hand)
     given = match(callee, node.arguments, scope.report).given
-    arguments = tuple((key, _argument(written, params[key].type, scope)) for key, written in given.items())
+    arguments = tuple((key, _argument(written, params[key], scope)) for key, written in given.items())
     return (ir.Spawn(name.removeprefix(f"{scope.module.name}."), arguments, node.root, delay, node.span),)
 
 
-def _argument(node: ast.Expr, wanted: ir.Type | None, scope: Scope) -> ir.Expr:
-    return (typed(node, scope) if wanted is None else value(node, scope, wanted)) or BROKEN
+def _is_at_hand(param: Typed, scope: Scope) -> bool:
+    found = scope.lookup(param.name)
+    type = found[1] if found is not None else None
+    return type is not None and param.type is not None and types.fits(type, param.type)
+
+
+def _argument(node: ast.Expr, param: Typed, scope: Scope) -> ir.Expr:
+    found = typed(node, scope) if param.type is None else value(node, scope, param.type, param.span)
+    return found or BROKEN
 
 
 def _when(node: ast.When, scope: Scope, place: Place) -> ir.When:

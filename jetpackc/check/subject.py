@@ -9,7 +9,7 @@ from functools import cached_property
 from jetpackc.check.report import Report
 from jetpackc.check.solver import ANYTHING, Known, Outcome, Terms
 from jetpackc.check.traces import Traces
-from jetpackc.diagnostics.model import Label, Rule
+from jetpackc.diagnostics.model import Fix, Label, Rule
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 
@@ -50,10 +50,11 @@ class Subject:
         secondary: Sequence[Label] = (),
         notes: Sequence[str] = (),
         help: str = "",
+        fixes: Sequence[Fix] = (),
     ) -> None:
         """Record a finding. What the machine has from its template is said of the machine, with the place beside it."""
         if self.is_own(span):
-            self.report.add(rule, message, span, label, secondary=secondary, notes=notes, help=help)
+            self.report.add(rule, message, span, label, secondary=secondary, notes=notes, help=help, fixes=fixes)
             return
         places = [Label(span, label), *secondary]
         name = self.machine.name

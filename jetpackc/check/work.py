@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from jetpackc.check import walk
 from jetpackc.check.reach import leaving
 from jetpackc.check.subject import Subject
-from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import flow as rules, syntax as syntax_rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.source import Span
 
 _OUTCOMES = ("SUCCESS", "ERROR")
 _NO_TIMEOUT = "nothing here has a `timeout`"
@@ -100,7 +101,22 @@ def _check_run(subject: Subject, leaf: ir.State, claimed: set[str]) -> None:
             label = "a task could stay here for ever"
             way = subject.traces.way(leaf.name)
             notes = [f"`{way}`, then `{event}` leads nowhere"] if way else []
-            subject.add(rules.UNANSWERED_OUTCOME, message, leaf.span, label, secondary=guarded, notes=notes, help=help)
+            fixes = _answer(subject, leaf, event)
+            rule, help = rules.UNANSWERED_OUTCOME, "" if fixes else help
+            subject.add(rule, message, leaf.span, label, secondary=guarded, notes=notes, help=help, fixes=fixes)
+
+
+def _answer(subject: Subject, leaf: ir.State, event: str) -> tuple[Fix, ...]:
+    """A last clause for an outcome, where only one state can be meant: the one that has failed, or is final."""
+    kind = "final" if event == "SUCCESS" else "failure"
+    ends = [state.name for state in subject.machine.states if state.kind == kind]
+    own = [clause.span for clause in leaf.on if subject.is_own(clause.span)]
+    if len(ends) != 1 or not own or len(own) < len(leaf.on):
+        return ()
+    last = max(own, key=lambda span: span.end)
+    place = Span(last.path, last.end, last.end, last.line, last.column + last.end - last.start)
+    written = f"on {event} -> {ends[0]}"
+    return (Fix(f"add `{written}`", place, f"\n{' ' * (last.column - 1)}{written}"),)
 
 
 def _check_events(subject: Subject, state: ir.State | None, claimed: set[str]) -> None:

@@ -63,9 +63,25 @@ def _close(source: Source, offset: int, end: int) -> Fix:
     if on_line > offset + 1:
         place, added = on_line, " }"
     else:
-        place, added = end_of_last_token(text, offset, end), f"\n{text[_line_start(text, offset) : offset]}"
+        place, added = (
+            end_of_last_token(text, offset, _held(text, offset, end)),
+            f"\n{text[_line_start(text, offset) : offset]}",
+        )
         added = added[: len(added) - len(added[1:].lstrip())] + "}"
     return Fix("close it here", source.span(place, place), added)
+
+
+def _held(text: str, offset: int, end: int) -> int:
+    """Where what a bracket holds ends by its indentation: before the next line that is indented no more than it is."""
+    outer = _indent(text, offset)
+    start = text.find("\n", offset) + 1
+    while 0 < start < end:
+        line_end = text.find("\n", start)
+        line = text[start : line_end if line_end >= 0 else end]
+        if line.strip() and len(line.expandtabs()) - len(line.expandtabs().lstrip()) <= outer:
+            return start
+        start = line_end + 1
+    return end
 
 
 def too_deep(source: Source) -> Diagnostic | None:

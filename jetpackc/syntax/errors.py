@@ -117,6 +117,8 @@ def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
         span = source.span(min(offset, len(source.text)), min(offset + 1, len(source.text)))
         return _unexpected("the end of the file", span, expected)
     word, span = found[0], source.span(found.start(), found.end())
+    if word == '"':
+        return _open_string(source, span)
     return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
 
 
@@ -177,13 +179,17 @@ def _show(name: str) -> str:
     return _SHOWN.get(name) or f"`{name.strip('_').lower()}`"
 
 
+def _open_string(source: Source, span: Span) -> Diagnostic:
+    """A quote that has no second on its line, or one that stands where no string may."""
+    rest = source.line(span.line)[span.column :].rstrip()
+    message, help = "this string does not end on its line", "`\\n` in a string is a line break"
+    place = source.span(span.end + len(rest), span.end + len(rest))
+    fixes = (Fix('close it with `"`', place, '"'),) if not rest.endswith("\\") else ()
+    return Diagnostic(rules.UNTERMINATED_STRING, message, span, "begins here", help=help, fixes=fixes)
+
+
 def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
     """Mistakes that have a name of their own."""
-    if word == '"':
-        help = 'close it with `"` on the same line; `\\n` in it is a line break'
-        return Diagnostic(
-            rules.UNTERMINATED_STRING, "this string does not end on its line", span, "begins here", help=help
-        )
     if word[0].isalpha() and not word.isascii():
         return _foreign_letter(word, span)
     if word[0] in "0123456789":

@@ -1,0 +1,3 @@
+fn paid() {}
+fn sent() {}
+fn paid() {}

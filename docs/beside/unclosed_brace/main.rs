@@ -1,0 +1,9 @@
+fn open(paid: bool) {
+    if paid {
+        pay();
+
+fn pay() {
+    send();
+}
+
+fn send() {}

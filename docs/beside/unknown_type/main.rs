@@ -1,0 +1,1 @@
+struct Order { number: i64, email: text }

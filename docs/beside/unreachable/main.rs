@@ -1,0 +1,4 @@
+pub fn open() {}
+fn refunding() {
+    open();
+}
