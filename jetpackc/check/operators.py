@@ -50,9 +50,7 @@ def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report, declared: S
         out_of_range(str(found.value), wanted, span, report)
         return None
     message = f"expected `{t.show(wanted)}`, found `{t.show(found.type)}`"
-    help, fixes = _conversion(found, wanted), as_type(found, wanted, span)
-    if not fixes and (fixes := _cast(found, wanted, span)):
-        help = ""
+    help, fixes = _conversion(found, wanted), as_type(found, wanted, span) or _cast(found, wanted, span)
     label = f"a `{t.show(found.type)}`"
     report.add(rules.TYPE_MISMATCH, message, span, label, secondary=where, help=help, fixes=fixes)
     return None
