@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +92,33 @@ def test_check_prints_diagnostics_on_stdout_and_exits_1(cli: Cli, source: Path) 
     assert "did you mean `task`?" in told.out
     assert told.err == "1 error\n"
     assert "\x1b" not in told.out
+
+
+def on_a_terminal(folder: Path, **environment: str) -> str:
+    """What `check` prints on one."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "jetpackc", "check"]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", **environment},
+    ) as running:
+        running.wait()
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as read:
+        return read.read1(100_000).decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none_and_lines_that_fit(source: Path) -> None:
+    source.write_text(BAD)
+    assert "\x1b[" in on_a_terminal(source.parent, NO_COLOR="")
+    told = on_a_terminal(source.parent, NO_COLOR="1", COLUMNS="30")
+    assert "\x1b" not in told
+    (excerpt,) = [line for line in told.splitlines() if line.startswith("2 | ")]
+    assert "tsak" in excerpt
+    assert len(excerpt) <= 30
 
 
 @pytest.mark.parametrize("form", ["short", "json", "github", "sarif", "junit"])

@@ -306,6 +306,35 @@ def test_colour_is_added_and_changes_nothing_else() -> None:
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == text_of(UNKNOWN, UNUSED)
 
 
+def test_a_narrow_terminal_breaks_advice_between_words() -> None:
+    found = Diagnostic(syntax.SYNTAX_ERROR, "m", None, help="one two three four five six seven", notes=("short",))
+    assert FORMATS["text"]([found], {}, width=30) == drawn("""
+        error[J001]: m
+          = note: short
+          = help: one two three four
+                  five six seven
+    """)
+    assert "four five" in FORMATS["text"]([found], {}, width=0)
+
+
+@pytest.mark.parametrize("width", [24, 30, 40, 80, 200])
+def test_a_long_line_is_cut_around_what_is_marked(width: int) -> None:
+    source = Source("a.jet", "x" * 100 + " HERE " + "y" * 100)
+    found = Diagnostic(names.UNKNOWN_STATE, "m", at("HERE", source), "")
+    _, _, _, line, marks = FORMATS["text"]([found], {source.path: source}, width=width).splitlines()
+    assert width_of(line) <= width
+    start = marks.index("^")
+    assert line[start : start + 4] == "HERE"
+    assert marks[start:] == "^^^^"
+
+
+def test_a_mark_longer_than_the_terminal_ends_with_it() -> None:
+    source = Source("a.jet", "x" * 300)
+    found = Diagnostic(names.UNKNOWN_STATE, "m", source.span(0, 300))
+    _, _, _, line, marks = FORMATS["text"]([found], {source.path: source}, width=50).splitlines()
+    assert len(line) == len(marks) == 50
+
+
 # ---------------------------------------------------------------- the other formats
 
 

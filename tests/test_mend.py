@@ -158,6 +158,16 @@ def test_diff_of_a_clean_file_is_empty(cli: Cli, source: Path) -> None:
     assert (told.code, told.out, told.err) == (0, "", "")
 
 
+def test_what_is_imported_is_known_and_left_alone(cli: Cli, source: Path) -> None:
+    other = source.parent / "tiers.jet"
+    other.write_text("module tiers\n\nenum tier { free, pro }\nevent PAID(n: varchar)\n")
+    kept = other.read_text()
+    source.write_text('import "tiers.jet"\n' + BAD)
+    cli("check", "workflows.jet", "--fix")
+    assert source.read_text() == 'import "tiers.jet"\n' + GOOD
+    assert other.read_text() == kept
+
+
 def test_a_file_keeps_mode_link_and_byte_order_mark(tmp_path: Path) -> None:
     target, link = tmp_path / "real.jet", tmp_path / "link.jet"
     target.write_bytes(b"\xef\xbb\xbfevent A\r\n")

@@ -12,7 +12,7 @@ import click
 
 from jetpackc.cli.files import rewrite
 from jetpackc.cli.output import say
-from jetpackc.cli.project import read
+from jetpackc.cli.project import read, with_imports
 
 if TYPE_CHECKING:
     from jetpackc.check.mend import Mended
@@ -37,10 +37,15 @@ def print_diff(paths: Sequence[Path]) -> None:
 
 
 def _mended(paths: Sequence[Path]) -> list[tuple[Path, Source, Mended]]:
+    """Only the files that are named; what they import is read along, so that names mean what they do."""
+    from jetpackc.check import compile_sources
     from jetpackc.check.mend import mend
 
     sources = [read(path, Path()) for path in paths]
-    return list(zip(paths, sources, mend(sources), strict=True))
+    named = {source.path for source in sources}
+    beside = [source for path, source in with_imports(sources, Path()).items() if path not in named]
+    mended = mend(sources, lambda current: compile_sources([*current, *beside]).diagnostics)
+    return list(zip(paths, sources, mended, strict=True))
 
 
 def _tell(verb: str, mended: Mended) -> None:

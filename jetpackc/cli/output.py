@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import IO, Any
 
@@ -12,6 +13,11 @@ import click
 def colored(stream: IO[Any]) -> bool:
     """Whether to colour what goes to `stream`."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def columns(stream: IO[Any]) -> int:
+    """How wide the terminal is that `stream` goes to; 0 where it is none, so that nothing is broken or cut there."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
 
 
 def fault(text: str) -> str:

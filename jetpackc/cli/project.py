@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from jetpackc.cli.errors import Failure, Usage, missing
-from jetpackc.cli.output import colored, say
+from jetpackc.cli.output import colored, columns, say
 from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
 from jetpackc.source import Source
 
@@ -126,7 +126,7 @@ def print_diagnostics(
     from jetpackc.diagnostics.render import FORMATS, summary
 
     stream = sys.stdout if out else sys.stderr
-    click.echo(FORMATS[form](diagnostics, sources, color=colored(stream)), file=stream, nl=False)
+    click.echo(FORMATS[form](diagnostics, sources, color=colored(stream), width=columns(stream)), file=stream, nl=False)
     if form == "text" and diagnostics:
         say(summary(diagnostics))
 

@@ -9,7 +9,9 @@ from jetpackc.diagnostics.render.order import end_of, in_order
 from jetpackc.source import Source
 
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:  # noqa: ARG001
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """The findings as `::error file=…,line=…::message`. Never coloured."""
     return "".join(_command(diagnostic, sources) + "\n" for diagnostic in in_order(diagnostics))
 

@@ -11,7 +11,9 @@ from jetpackc.diagnostics.render.order import end_of, in_order
 from jetpackc.source import Source, Span
 
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:  # noqa: ARG001
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """The findings for a program to read. Never coloured."""
     found = [_finding(diagnostic, sources) for diagnostic in in_order(diagnostics)]
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -17,7 +17,9 @@ from jetpackc.source import Source
 _NO_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:  # noqa: ARG001
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """The findings by file; a file without any is a suite of one test that passed. Never coloured."""
     found = in_order(diagnostics)
     by_path: dict[str, list[Diagnostic]] = {path: [] for path in sorted(sources)}

@@ -17,7 +17,9 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 Json = dict[str, Any]
 
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:  # noqa: ARG001
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """One log with one run, which lists the rules that it found broken. Never coloured."""
     found = in_order(diagnostics)
     rules = sorted({diagnostic.rule.code: diagnostic.rule for diagnostic in found}.items())

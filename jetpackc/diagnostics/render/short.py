@@ -9,7 +9,9 @@ from jetpackc.diagnostics.render.order import in_order, one_line
 from jetpackc.source import Source
 
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:  # noqa: ARG001
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """The findings for an editor's error parser or for grep. Never coloured."""
     return "".join(_line(diagnostic) + "\n" for diagnostic in in_order(diagnostics))
 

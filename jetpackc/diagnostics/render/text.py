@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 
 from jetpackc.diagnostics.model import Diagnostic, Fix, Label
 from jetpackc.diagnostics.render.order import end_of, in_order, one_line, printable
@@ -21,11 +22,32 @@ from jetpackc.diagnostics.render.paint import Paint
 from jetpackc.diagnostics.render.width import shown, width_of
 from jetpackc.source import Source
 
+_LEAST = 20
+"""Columns below which a terminal is no guide."""
 
-def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False) -> str:
+
+def render(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, color: bool = False, width: int = 0
+) -> str:
     """The findings with their excerpts, a blank line between them."""
-    blocks = (_Block(diagnostic, sources, Paint(color)).lines() for diagnostic in in_order(diagnostics))
+    blocks = (_Block(diagnostic, sources, Paint(color), width).lines() for diagnostic in in_order(diagnostics))
     return "\n".join("".join(f"{line.rstrip()}\n" for line in block) for block in blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is seen of a line: its characters from `start` to `end`."""
+
+    text: str
+    start: int
+    end: int
+
+    @property
+    def shown(self) -> str:
+        """It, with an ellipsis in place of the last character where something is cut off."""
+        left = "…" if self.start else ""
+        right = "…" if self.end < len(self.text) else ""
+        return left + self.text[self.start + len(left) : self.end - len(right)] + right
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,7 @@ class _Block:
     diagnostic: Diagnostic
     sources: Mapping[str, Source]
     paint: Paint
+    width: int
 
     def lines(self) -> Iterator[str]:
         rule, paint = self.diagnostic.rule, self.paint
@@ -73,16 +96,28 @@ class _Block:
             if before is not None and number > before + 1:
                 yield self.paint.gutter("...")
             before = number
-            yield self._numbered(number, source.line(number))
-            for label in group:
-                yield self._mark(label, source, primary=label is primary)
+            marked = list(group)
+            view = self._view(source.line(number), next((label for label in marked if label is primary), marked[0]))
+            yield self._numbered(number, view.shown)
+            for label in marked:
+                yield self._mark(label, source, view, primary=label is primary)
 
-    def _mark(self, label: Label, source: Source, *, primary: bool) -> str:
+    def _view(self, text: str, label: Label) -> View:
+        """The part of a line that the terminal is wide enough for, around what is marked."""
+        room = self.width - self._gutter - len(" | ")
+        if not self.width or room < _LEAST or width_of(printable(text)) <= room:
+            return View(text, 0, len(text))
+        at = label.span.column - 1
+        start = 0 if at < room * 2 // 3 else at - room // 3
+        return View(text, start, min(start + room, len(text)))
+
+    def _mark(self, label: Label, source: Source, view: View, *, primary: bool) -> str:
         """The row of carets under a line, and what they say; a span of several lines is marked on its first."""
         text = source.line(label.span.line)
-        start = label.span.column - 1
-        end = min(start + label.span.end - label.span.start, len(text.rstrip()))
-        column, length = width_of(printable(text[:start])), max(1, width_of(printable(text[start:end])))
+        start = min(max(label.span.column - 1, view.start), view.end)
+        end = min(label.span.column - 1 + label.span.end - label.span.start, len(text.rstrip()), view.end)
+        column = width_of(printable(text[view.start : start]))
+        length = max(1, width_of(printable(text[start:end])))
         row = f"{('^' if primary else '-') * length} {one_line(label.text)}".rstrip()
         severity = self.diagnostic.rule.severity
         return self._bar(" " * column + (self.paint.severity(row, severity) if primary else self.paint.gutter(row)))
@@ -100,10 +135,17 @@ class _Block:
 
     def _remark(self, kind: str, text: str) -> Iterator[str]:
         head = f"{' ' * (self._gutter + 1)}{self.paint.gutter('=')} {self.paint.strong(kind)}: "
-        first, *rest = printable(text).splitlines() or [""]
-        yield head + first
         indent = " " * (self._gutter + 1 + len("= : ") + len(kind))
+        first, *rest = self._wrapped(printable(text), self.width - len(indent)) or [""]
+        yield head + first
         yield from (indent + line for line in rest)
+
+    def _wrapped(self, text: str, room: int) -> list[str]:
+        """Its lines, broken between words where the terminal is not wide enough."""
+        if not self.width or room < _LEAST:
+            return text.splitlines()
+        lines = (wrap(line, room, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
+        return [part for parts in lines for part in parts or [""]]
 
     def _fix(self, fix: Fix) -> Iterator[str]:
         """The edit as a diff of the lines that it touches."""
