@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from jetpackc.check.names import equal_payloads, ir_fields
 from jetpackc.check.payloads import payload
@@ -94,11 +95,15 @@ class Signatures:
 
     def check_ignored(self, events: Iterable[ast.Name]) -> None:
         """Report ignored events that nobody can send: neither declared nor handled anywhere in the machine."""
-        known = {*self._module.events, *(event.text for handler in self._handlers for event in handler.on.events)}
         for event in events:
-            if event.text not in known | chart.LIFECYCLE:
+            if event.text not in self._known and event.text not in chart.LIFECYCLE:
                 help = "declare it in the module: `event " + event.text + "`"
-                self._report.unknown(name_rules.UNKNOWN_EVENT, "event", event.text, event.span, known, help=help)
+                self._report.unknown(name_rules.UNKNOWN_EVENT, "event", event.text, event.span, self._known, help=help)
+
+    @cached_property
+    def _known(self) -> set[str]:
+        handled = (event.text for handler in self._handlers for event in handler.on.events)
+        return {*self._module.events, *handled}
 
     def _without(self, event: str, found: dict[tuple[str, str], None]) -> list[str]:
         """The leaves that meet a lifecycle event through a machine-wide clause alone."""
