@@ -10,6 +10,9 @@ from jetpackc.diagnostics.rules import syntax
 from jetpackc.diagnostics.suggest import CONFUSED, did_you_mean, is_known
 from jetpackc.source import Span
 
+MOST_COMPARISONS = 200_000
+"""How many pairs of names one report looks at for what was meant; a second, and more than any file by hand asks for."""
+
 
 class Report:
     """Findings, each once: a template that many machines use would else repeat its own."""
@@ -18,6 +21,7 @@ class Report:
         self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
         self.log: list[Rule] = []
         """The rules that were broken, in the order of time and with repetitions."""
+        self._comparisons = 0
 
     def add(
         self,
@@ -54,12 +58,17 @@ class Report:
         the places of candidates.
         """
         known = CONFUSED.get(name.lower())
-        near = known if known in words else did_you_mean(name, candidates)
+        near = known if known in words else self._near(name, candidates)
         fixes = (Fix(f"change to `{near}`", span, near, safe=is_known(name, near)),) if near else ()
         label = f"did you mean `{near}`?" if near else f"no such {what}"
         where = [Label(declared[near], "declared here")] if near and declared and near in declared else []
         message, help = f"unknown {what} `{name}`", "" if near else help
         self.add(rule, message, span, label, secondary=where, help=help, fixes=fixes)
+
+    def _near(self, name: str, candidates: Collection[str]) -> str | None:
+        """The likely one, as long as it can be had: thousands of unknown names among thousands would take minutes."""
+        self._comparisons += len(candidates)
+        return did_you_mean(name, candidates) if self._comparisons <= MOST_COMPARISONS else None
 
     def unsupported(self, what: str, span: Span) -> None:
         """Record a part of the language that is not compiled yet. `what` is its subject: "`defer`", "an import"."""

@@ -66,8 +66,8 @@ def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
     *effects, last = clause.body
     if clause.guard is not None or not isinstance(last, ir.Goto) or last.delay is not None or last.reenter:
         return None
-    target = next(leaf for leaf in chart.leaves(machine) if leaf.name == last.target)
-    if target == state or target in chart.claimable(machine) or target in chart.running(machine):
+    target = chart.states(machine)[last.target]
+    if target is state or target.run is not None or chart.clauses(machine, target.name, LOCKED):
         return None
     if not all(isinstance(effect, ir.Set) for effect in effects):
         return None
