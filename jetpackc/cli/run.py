@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 
@@ -44,6 +43,8 @@ def _failed(error: Exception) -> int:
     if told is not None:
         told.show()
         return told.code
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", prefix="jetpackc-error-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)
     message = f"jetpackc itself failed: {type(error).__name__}"

@@ -5,14 +5,13 @@ Both are kept between runs: to build them takes longer than most checks.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import tempfile
+import zlib
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,7 +45,13 @@ def parser() -> Lark:
 
 
 def _text() -> str:
-    return files("jetpackc.grammar").joinpath("jet.lark").read_text(encoding="utf-8")
+    return shipped("jet.lark")
+
+
+def shipped(name: str) -> str:
+    """A text of the package `jetpackc.grammar`. `importlib.resources` would take ten milliseconds to import."""
+    (folder,) = import_module("jetpackc.grammar").__path__
+    return (Path(folder) / name).read_text(encoding="utf-8")
 
 
 def _build(lark: type[Lark]) -> Lark:
@@ -78,12 +83,14 @@ def _cache_file(kind: str) -> Path | None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         return None
-    digest = hashlib.sha256(f"{tables.VERSION} {_text()}".encode()).hexdigest()[:16]
-    return base / "jetpackc" / f"grammar-{digest}.{kind}"
+    digest = zlib.crc32(f"{tables.VERSION} {_text()}".encode())
+    return base / "jetpackc" / f"grammar-{digest:08x}.{kind}"
 
 
 def _keep(data: bytes, path: Path) -> None:
     """Write the file whole or not at all; a read-only home only costs time."""
+    import tempfile
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files as package_files
 from typing import cast
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
@@ -19,6 +18,7 @@ from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion, names
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
+from jetpackc.syntax.grammar import shipped
 from jetpackc.syntax.rewrite import placed
 
 
@@ -43,8 +43,7 @@ def expand(files: Sequence[ast.File], report: Report) -> tuple[ast.File, ...]:
 @cache
 def prelude() -> ast.File:
     """The standard library, from grammar/prelude.jet."""
-    text = package_files("jetpackc.grammar").joinpath("prelude.jet").read_text(encoding="utf-8")
-    file, diagnostics = parse(Source("prelude.jet", text))
+    file, diagnostics = parse(Source("prelude.jet", shipped("prelude.jet")))
     assert not diagnostics, diagnostics
     return file
 
