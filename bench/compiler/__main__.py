@@ -3,8 +3,8 @@
     .venv/bin/python bench/compiler            # Markdown
     .venv/bin/python bench/compiler --json
 
-Programs of 125 to 1,000 machines of ten states show how it grows; a file of one screen shows what a save costs. `jetpackc`
-is the one beside the Python that runs this.
+Programs of 125 to 1,000 machines of ten states show how it grows; a file of one screen shows what a save costs. It runs
+the `jetpackc` beside its own Python.
 """
 
 from __future__ import annotations
