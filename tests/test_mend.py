@@ -116,6 +116,14 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+def test_check_says_what_fix_would_mend(cli: Cli, source: Path) -> None:
+    assert cli("check").err.splitlines() == ["1 error", "`jetpackc check --fix` mends it"]
+    source.write_text(HOPELESS)
+    assert cli("check").err.splitlines() == ["2 errors", "`jetpackc check --fix` mends 1 of them"]
+    source.write_text(UNSAFE)
+    assert cli("check").err == "1 error\n"
+
+
 def test_fix_mends_the_file_says_so_and_exits_as_check_does_then(cli: Cli, source: Path) -> None:
     told = cli("check", "--fix")
     assert (told.code, told.out) == (0, "")

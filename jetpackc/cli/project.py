@@ -129,6 +129,13 @@ def print_diagnostics(
     click.echo(FORMATS[form](diagnostics, sources, color=colored(stream), width=columns(stream)), file=stream, nl=False)
     if form == "text" and diagnostics:
         say(summary(diagnostics))
+        safe = sum(any(fix.safe for fix in found.fixes) for found in diagnostics)
+        if safe:
+            say(
+                f"`jetpackc check --fix` mends {safe} of them"
+                if len(diagnostics) > 1
+                else "`jetpackc check --fix` mends it"
+            )
 
 
 def compile_or_fail(files: Sequence[Path], form: str = "text") -> tuple[ir.Program, Compiled]:
