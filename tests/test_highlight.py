@@ -72,9 +72,8 @@ def _install_engine() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = JAVASCRIPT / "node_modules" / ".package-lock.json"
         if not kept.exists() or kept.stat().st_mtime < os.fstat(lock.fileno()).st_mtime:
-            executable.npm(
-                ["ci", "--silent", "--prefix", str(JAVASCRIPT)], return_completed_process=True
-            ).check_returncode()
+            done = executable.npm(["ci", "--silent", "--prefix", str(JAVASCRIPT)], return_completed_process=True)
+            assert done.returncode == 0, "npm could not bring VS Code's engine: see `npm ci --prefix editors/textmate`"
 
 
 # ---------------------------------------------------------------- agreement
