@@ -89,6 +89,13 @@ def _table_names() -> dict[str, str]:
 
 
 def _class(token: Token, role: str | None) -> str:
+    try:
+        return _found(token, role)
+    except KeyError as error:
+        raise AssertionError(f"grammar/tokens.toml has no class for {error.args[0]!r}, which {token!r} is") from error
+
+
+def _found(token: Token, role: str | None) -> str:
     if token.type == "COMMENT":
         return "doc" if re.match(r"///(?!/)", token) else "comment"
     if token.type == "NAME":
@@ -109,11 +116,12 @@ def _roles(tree: Tree[Token], above: tuple[str, ...]) -> Iterator[tuple[int, str
             called = rule == "call" and index == 0 and child.data in {"variable", "member"}
             yield from _roles(child, (*above, "call" if called else rule))
         elif child is not None and child.start_pos is not None:
-            yield child.start_pos, _role(rule, index, above)
+            named = rule == "reference" and index == 0 and tree.children[1] is not None
+            yield child.start_pos, "module" if named else _role(rule, index, above)
 
 
 def _role(rule: str, index: int, above: tuple[str, ...]) -> str:
-    """What was renamed is what it was; what is called is a function; an enum's first name is that of a type."""
-    if rule == "was" or (rule in {"variable", "member"} and above[-1] == "call"):
+    """What was renamed or stands elsewhere is what it is for; what is called is a function; an enum is a type."""
+    if rule in {"was", "reference"} or (rule in {"variable", "member"} and above[-1] == "call"):
         return above[-1]
     return "enum_value" if rule == "enum" and index else rule

@@ -64,6 +64,8 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 names = st.sampled_from(WORDS).map(lambda text: ast.Name(text, NOWHERE))
 operators = st.sampled_from(["retry", "again", "statefoo"]).map(lambda text: ast.Name(text, NOWHERE))
 states = st.lists(names, min_size=1, max_size=2).map(lambda parts: ast.Name(".".join(p.text for p in parts), NOWHERE))
+references = states
+elsewhere = operators.map(lambda name: ast.Name(f"shop.{name.text}", NOWHERE))
 events = st.sampled_from(["GO", "PAID", "A", "X_1"]).map(lambda text: ast.Name(text, NOWHERE))
 codes = st.sampled_from(["J101", "J999"]).map(lambda text: ast.Name(text, NOWHERE))
 docs = st.lists(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=9), max_size=2).map(
@@ -94,7 +96,7 @@ def opaque(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return tree()
 
 
-types = node(ast.TypeName, name=names, array=st.booleans(), optional=st.booleans())
+types = node(ast.TypeName, name=references, array=st.booleans(), optional=st.booleans())
 
 leaves = st.one_of(
     node(ast.Constant, kind=st.just("int"), value=st.integers(0, 10**20).map(str)),
@@ -136,7 +138,7 @@ gotos = node(ast.Goto, target=states, delay=maybe(expressions)) | node(ast.Goto,
 each = st.tuples(names, expressions) | st.tuples(st.none(), st.none())
 spawns = st.builds(
     lambda root, machine, given, alias, delay, of: ast.Spawn(root, machine, given, alias, delay, *of, NOWHERE),
-    *(st.booleans(), names, arguments, maybe(names), maybe(expressions), each),
+    *(st.booleans(), references, arguments, maybe(names), maybe(expressions), each),
 )
 simple = st.one_of(
     gotos,
@@ -146,7 +148,7 @@ simple = st.one_of(
     node(ast.Fail, message=expressions),
     node(ast.Raise, event=events),
     node(ast.Send, receiver=expressions, event=events, arguments=arguments),
-    node(ast.Apply, operator=operators, arguments=arguments),
+    node(ast.Apply, operator=operators | elsewhere, arguments=arguments),
 )
 
 
@@ -219,7 +221,7 @@ machine_members = opaque(
         node(ast.Defer, events=some(events, 1)),
     )
 )
-based = st.tuples(names, arguments) | st.tuples(st.none(), st.just(()))
+based = st.tuples(references, arguments) | st.tuples(st.none(), st.just(()))
 machines = st.builds(
     lambda name, params, was, base, members, doc: ast.Machine(name, params, was, *base, members, doc, NOWHERE),
     *(names, fields, maybe(names), based, some(machine_members), docs),

@@ -44,7 +44,12 @@ def _word(*given: str, after: str = "", into: str | None = None) -> Rule:
 
 def _named(word: str, name: str, into: str) -> Rule:
     """A word and the name behind it, of which the word's context knows no more."""
-    return Rule(rf"\b({word})\b[ \t]+({_NAME})", (of_word(word), name), into)
+    return Rule(rf"\b({word})\b[ \t]+{_REFERENCE}", (of_word(word), *_reference(name)), into)
+
+
+def _reference(name: str) -> tuple[str, str, str]:
+    """The classes of a name and of the module before it."""
+    return "namespace", "punctuation", name
 
 
 def _end(pattern: str, *classes: str) -> Rule:
@@ -53,6 +58,7 @@ def _end(pattern: str, *classes: str) -> Rule:
 
 
 _NAME = rf"\b(?!(?:{'|'.join(RESERVED)})\b)[a-z][a-z0-9_]*\b"
+_REFERENCE = rf"(?:({_NAME})(\.))?({_NAME})"
 _STATE = rf"({_NAME})(?:(\.)({_NAME}))?"
 _STATE_CLASSES = ("state", "punctuation", "state")
 _TOP = r'(?:machine|template|operator|module|enum|schedule)[ \t]+[a-z]|import[ \t]+"|event[ \t]+[A-Z]'
@@ -193,7 +199,7 @@ CONTEXTS: dict[str, Context] = {
     ),
     # What stands before a clause's arrow or block: events, then a guard; or an operator in their place.
     "head": Context(
-        _end(rf"\b(reenter)\b|({_NAME})|(?=[^\s/A-Z,(])", of_word("reenter"), "function"),
+        _end(rf"\b(reenter)\b|{_REFERENCE}|(?=[^\s/A-Z,(])", of_word("reenter"), *_reference("function")),
         (
             "comment",
             Rule(r"([A-Z][A-Z0-9_]*)\b", ("event",)),
@@ -202,11 +208,14 @@ CONTEXTS: dict[str, Context] = {
         ),
     ),
     "condition": Context(
-        _end(rf"\b(reenter)\b|({_NAME})|(?=->|[{{}}])", of_word("reenter"), "function"),
+        _end(rf"\b(reenter)\b|{_REFERENCE}|(?=->|[{{}}])", of_word("reenter"), *_reference("function")),
         ("comment", _word("when", into="operand"), "flow"),
     ),
     "timer": Context(
-        _end(rf"\b(reenter)\b|(?!(?:after|at)\b)({_NAME})|(?=->|[{{}}]|\bwhen\b)", of_word("reenter"), "function"),
+        _end(
+            rf"\b(reenter)\b|(?!(?:after|at)\b){_REFERENCE}|(?=->|[{{}}]|\bwhen\b)",
+            *(of_word("reenter"), *_reference("function")),
+        ),
         ("comment", _word("after", "at", into="operand"), "flow"),
     ),
     "block": Context(
@@ -221,7 +230,7 @@ CONTEXTS: dict[str, Context] = {
             _word("raise", after=_NEXT_IS_EVENT),
             Rule(r"(\{)", ("punctuation",), "block"),
             "flow",
-            Rule(rf"({_NAME})", ("function",)),
+            Rule(_REFERENCE, _reference("function")),
         ),
     ),
     "spawn": Context(
@@ -232,7 +241,7 @@ CONTEXTS: dict[str, Context] = {
         (
             "comment",
             _word("root", after=_NEXT_IS_NAME),
-            Rule(rf"({_NAME})", ("machine",)),
+            Rule(_REFERENCE, _reference("machine")),
             Rule(r"(\()", ("punctuation",), "spawn_arguments"),
         ),
     ),
@@ -261,7 +270,7 @@ CONTEXTS: dict[str, Context] = {
     "target": Context(Rule(rf"{_STATE}|{_OTHERWISE}", _STATE_CLASSES), ("comment",)),
     "namespace_name": Context(Rule(rf"({_NAME})|{_OTHERWISE}", ("namespace",)), ("comment",)),
     "machine_name": Context(Rule(rf"({_NAME})|{_OTHERWISE}", ("machine",)), ("comment",)),
-    "type_name": Context(Rule(rf"({_NAME})|{_OTHERWISE}", ("type",)), ("comment",)),
+    "type_name": Context(Rule(rf"{_REFERENCE}|{_OTHERWISE}", _reference("type")), ("comment",)),
     "name": Context(Rule(rf"({_NAME})|{_OTHERWISE}", ("name",)), ("comment",)),
     "member": Context(
         Rule(
