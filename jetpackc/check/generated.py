@@ -50,9 +50,9 @@ class Object:
 
 def check_generated(module: str, parts: Parts, report: Report) -> None:
     """Report names that Postgres would cut, and objects that would meet under one name."""
-    _check(ast.Name(module, parts.span), "module", LONGEST, report)
+    _check(ast.Name(module, parts.span), "module", LONGEST - len("_tick"), report)
     for enum in parts.enums:
-        _check(enum.name, "enum", LONGEST, report)
+        _check(enum.name, "enum", LONGEST - len("_check"), report)
     for event in parts.events:
         _check_fields(event.name, event.fields, report)
     for machine in parts.machines:

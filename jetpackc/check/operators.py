@@ -39,6 +39,10 @@ def fit(found: ir.Expr, wanted: ir.Type, span: Span, report: Report, declared: S
     if is_null(found) and wanted.optional:
         return ir.Literal(None, wanted)
     found = adapt(found, wanted)
+    if isinstance(found, ir.Literal) and found.type.kind == "float" and not t.is_double(str(found.value)):
+        label = "a `float` has 64 bits: beyond 1.8e308, or nearer to 0 than 4.9e-324, there is none"
+        report.add(rules.OUT_OF_RANGE, "this number does not fit `float`", span, label, help="a `numeric` holds it")
+        return None
     if t.fits(found.type, wanted):
         return found
     where = [Label(declared, f"declared as `{t.show(wanted)}`")] if declared is not None else []

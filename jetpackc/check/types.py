@@ -7,6 +7,7 @@ Dates are read in UTC: `date + interval` is a timestamptz, counted from midnight
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isinf
 
 from jetpackc.ir.model import Type, TypeKind
 
@@ -160,3 +161,9 @@ _MOMENTS: dict[tuple[str, str, str], Type] = {
     ("interval", "+", "interval"): INTERVAL,
     ("interval", "-", "interval"): INTERVAL,
 }
+
+
+def is_double(digits: str) -> bool:
+    """Whether Postgres reads a number as a double: it refuses what would become infinite, and what would become 0."""
+    value = float(digits)
+    return not isinf(value) and (value != 0 or not digits.strip("-0."))
