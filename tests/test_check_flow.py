@@ -426,6 +426,10 @@ def test_a_var_that_nothing_uses_is_warned_of(var: str, clause: str, expected: l
     assert codes(m(f"{var}\ninitial state s {{ {clause} }} {DONE}")) == expected
 
 
+def test_a_var_may_be_for_the_handlers_of_its_machine() -> None:
+    assert codes(m(f"var x: int = 0\n{WORK}")) == []
+
+
 def test_an_event_that_nothing_handles_is_warned_of() -> None:
     assert codes(m(f"initial state s {{ on GO -> done }} {DONE}", "event LATE")) == ["J381"]
     assert codes(m(f"initial state s {{ on GO -> done ignore LATE }} {DONE}", "event LATE")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from jetpackc.check.probe import is_probe
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Diagnostic, Fix, Severity, has_errors
 from jetpackc.diagnostics.registry import RULES
@@ -50,7 +51,7 @@ def _allowed(files: Iterable[ast.File]) -> Iterator[_Allowed]:
     for item in (item for file in files for item in file.items):
         if isinstance(item, ast.Allow):
             yield _Allowed(item, None)
-        elif isinstance(item, ast.Machine):
+        elif isinstance(item, ast.Machine) and not is_probe(item):
             yield from (_Allowed(member, item.span) for member in item.members if isinstance(member, ast.Allow))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from jetpackc.check.allow import silence
 from jetpackc.check.expansion import expand
+from jetpackc.check.probe import with_probes
 from jetpackc.check.program import Result, lower
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Diagnostic, Rule, has_errors
@@ -42,7 +43,7 @@ def _compile(sources: Sequence[Source]) -> Result:
     found = [diagnostic for _, diagnostics in parsed for diagnostic in diagnostics]
     files = [file for file, _ in parsed]
     report = Report()
-    expanded = expand(files, report)
+    expanded = expand([with_probes(file) for file in files], report)
     program = lower(expanded, report)
     lost = _lost(sources, files) if found else frozenset[str]()
     silenced = {rule.code for kind in lost for rule in _FOLLOW[kind]}

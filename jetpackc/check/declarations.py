@@ -27,6 +27,7 @@ class Parts:
     enums: list[ast.Enum] = field(default_factory=list)
     events: list[ast.Event] = field(default_factory=list)
     machines: list[ast.Machine] = field(default_factory=list)
+    probes: list[ast.Machine] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from jetpackc.check import machines
 from jetpackc.check.declarations import Declarations, Parts
 from jetpackc.check.generated import check_generated
 from jetpackc.check.names import first_of_each, ir_fields
+from jetpackc.check.probe import is_probe
 from jetpackc.check.report import Report
 from jetpackc.check.scope import ModuleScope
 from jetpackc.diagnostics.rules import names as name_rules, syntax as syntax_rules
@@ -59,7 +60,10 @@ def _head(file: ast.File, report: Report) -> ast.Module | None:
 
 
 def _declares(file: ast.File) -> bool:
-    return any(isinstance(item, ast.Enum | ast.Event | ast.Machine) for item in file.items)
+    return any(
+        isinstance(item, ast.Enum | ast.Event) or (isinstance(item, ast.Machine) and not is_probe(item))
+        for item in file.items
+    )
 
 
 def _top(file: ast.File) -> Span:
@@ -81,7 +85,7 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
             case ast.Event():
                 parts.events.append(item)
             case ast.Machine():
-                parts.machines.append(item)
+                (parts.probes if is_probe(item) else parts.machines).append(item)
             case ast.Schedule():
                 report.unsupported("`schedule`", item.span)
             case _:

@@ -9,6 +9,7 @@ from jetpackc.check import modules
 from jetpackc.check.declarations import declarations
 from jetpackc.check.flow import check_flow
 from jetpackc.check.imports import reach
+from jetpackc.check.probe import check_probes
 from jetpackc.check.report import Report
 from jetpackc.check.spawning import check_spawning
 from jetpackc.check.subject import Subject
@@ -69,6 +70,7 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
     subjects: dict[str, Subject] = {}
     lowered = []
     for name, parts in sorted(gathered.items()):
+        check_probes(parts.probes, declared[name].scope, report)
         found = modules.lower(parts, declared[name], report, _BREAKS_FLOW)
         enums = {enum.name: frozenset(enum.values) for enum in (*found.module.enums, *found.module.imported)}
         for each in found.whole:

@@ -36,9 +36,12 @@ class Report:
         fixes: Sequence[Fix] = (),
     ) -> None:
         """Record one finding."""
-        self.log.append(rule)
-        found = Diagnostic(rule, message, span, label, tuple(secondary), tuple(notes), help, tuple(fixes))
-        self._found.setdefault((rule.code, span, message), found)
+        self.take(Diagnostic(rule, message, span, label, tuple(secondary), tuple(notes), help, tuple(fixes)))
+
+    def take(self, found: Diagnostic) -> None:
+        """Record what another report found."""
+        self.log.append(found.rule)
+        self._found.setdefault((found.rule.code, found.span, found.message), found)
 
     def unknown(
         self,

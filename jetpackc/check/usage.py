@@ -30,8 +30,10 @@ def check_guarded_enters(subject: Subject) -> None:
 
 
 def check_vars(subject: Subject) -> None:
-    """Warn of vars that nothing in the machine sets or reads."""
+    """Warn of vars that nothing in the machine sets or reads, where no handler may do so either."""
     machine = subject.machine
+    if chart.running(machine):
+        return
     used = {ref.name for expr in _expressions(machine) for ref in walk.refs(expr) if ref.scope == "var"}
     used |= walk.assigned(walk.all_clauses(machine))
     used.update(column for unique in machine.uniques for column in unique.columns)
