@@ -20,7 +20,7 @@ machine order(number: bigint) is task {
 }
 """
 BAD = GOOD.replace("task", "tsak")
-WARNED = GOOD.replace("is task {", "is task {\n  var unused: int = 0")
+WARNED = GOOD.replace("machine", "event NEVER\nmachine")
 
 
 @pytest.fixture
