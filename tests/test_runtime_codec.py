@@ -96,3 +96,29 @@ def test_declared_types_come_back_as_python_types() -> None:
 def test_a_numeric_of_any_length_keeps_its_digits() -> None:
     digits = "12345678901234567890.123456789012345678901234567890"
     assert Decoder([Field("n", "numeric", False)])(loads(f'{{"n": {digits}}}', exact=True)) == {"n": Decimal(digits)}
+
+
+def test_the_elements_of_arrays_come_back_as_python_types() -> None:
+    fields = [Field("prices", "numeric[]", False), Field("days", "date[]", True), Field("names", "text[]", False)]
+    text = '{"prices": [1.10, null], "days": ["2026-01-02"], "names": ["a", null]}'
+    assert Decoder(fields)(loads(text, exact=True)) == {
+        "prices": [Decimal("1.10"), None],
+        "days": [date(2026, 1, 2)],
+        "names": ["a", None],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("90", timedelta(seconds=90)),
+        ('"00:05:00"', timedelta(minutes=5)),
+        ('"-00:00:01.5"', timedelta(seconds=-1.5)),
+        ('"2 days 03:00:00"', timedelta(days=2, hours=3)),
+        ('"1 day"', timedelta(days=1)),
+        ('"90 s"', "90 s"),
+        ('""', ""),
+    ],
+)
+def test_an_interval_of_an_event_is_read_as_postgres_writes_it(text: str, value: object) -> None:
+    assert Decoder([Field("wait", "interval", False)])(loads(f'{{"wait": {text}}}', exact=True)) == {"wait": value}

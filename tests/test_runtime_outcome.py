@@ -20,6 +20,18 @@ TWO = Work(
     timeout=False,
     outcomes={"SUCCESS": (Field("amount", "numeric", False), Field("tier", "enum:tier", True))},
 )
+LISTS = Work(
+    "running",
+    None,
+    timeout=False,
+    outcomes={
+        "SUCCESS": (
+            Field("rows", "int[]", False),
+            Field("tiers", "enum:tier[]", False, True),
+            Field("n", "int", False, True),
+        )
+    },
+)
 
 
 @dataclass
@@ -43,6 +55,9 @@ def told(value: Any, work: Work, changes: dict[str, Any] | None = None) -> dict[
         ({"amount": Decimal("1.5")}, TWO, {"event": "SUCCESS", "payload": {"amount": "1.5"}}),
         (Charge(Decimal(2), "pro"), TWO, {"event": "SUCCESS", "payload": {"amount": "2", "tier": "pro"}}),
         (Event("IDLE", url="u"), NONE, {"event": "IDLE", "payload": {"url": "u"}}),
+        ({"rows": [1, None]}, LISTS, {"event": "SUCCESS", "payload": {"rows": [1, None]}}),
+        ({"rows": (), "tiers": ["pro"]}, LISTS, {"event": "SUCCESS", "payload": {"rows": [], "tiers": ["pro"]}}),
+        ({"rows": [], "n": None}, LISTS, {"event": "SUCCESS", "payload": {"rows": [], "n": None}}),
     ],
 )
 def test_a_value_fills_the_payload_of_its_event(value: Any, work: Work, outcome: dict[str, Any]) -> None:
@@ -61,6 +76,10 @@ def test_a_value_fills_the_payload_of_its_event(value: Any, work: Work, outcome:
         ([1], TWO, "SUCCESS takes `amount`, `tier`; the handler returned a list, not a dict"),
         ("done", NONE, "SUCCESS takes nothing; the handler returned a str, not a dict"),
         (Event("IDEL"), NONE, "`running` has no outcome IDEL; it has IDLE, SUCCESS"),
+        ({}, LISTS, "`rows` takes an int[] and has no value"),
+        ({"rows": 5}, LISTS, "`rows` takes a list, not an int"),
+        ({"rows": ["x"]}, LISTS, "`rows` takes an int, not a str"),
+        ({"rows": [], "tiers": ["gold"]}, LISTS, "`tiers` takes one of `free`, `pro`"),
         (Event("IDLE", url="a\0"), NONE, "Postgres keeps no NUL character in a text"),
     ],
 )

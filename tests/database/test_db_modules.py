@@ -11,6 +11,7 @@ from queue_client import Db
 
 from jetpackc.check import compile_sources
 from jetpackc.emit import emit
+from jetpackc.emit.program import SUPPORT_VERSION
 from jetpackc.source import Source
 
 ONE = """\
@@ -93,6 +94,20 @@ def test_an_older_file_leaves_a_newer_schema_jet_alone(fresh: Callable[[str], st
         connection.execute(next(found.create for found in emit(program(ONE)) if found.kind == "support").encode())
         tables = connection.execute("select relname from pg_class where relnamespace = 'jet'::regnamespace")
         assert tables.fetchall() == [("meta",)]
+
+
+def test_the_first_version_of_the_schema_jet_becomes_this_one(fresh: Callable[[str], str]) -> None:
+    support = next(found.create for found in emit(program(ONE)) if found.kind == "support")
+    with psycopg.connect(fresh("")) as connection:
+        connection.execute(support.encode())
+        connection.execute("update jet.meta set version = 1")
+        connection.execute("drop function jet.scalar, jet.items, jet.values, jet.fits, jet.misfit")
+        connection.execute("select jet.worker_start('w')")
+        for _ in range(2):
+            connection.execute(support.encode())
+            assert connection.execute("select version from jet.meta").fetchone() == (SUPPORT_VERSION,)
+        assert connection.execute("select jet.items('[1, null]', 'int')::int[]").fetchone() == ([1, None],)
+        assert connection.execute("select count(*) from jet.worker").fetchone() == (1,)
 
 
 def test_an_installed_database_needs_no_superuser_and_no_extension(fresh: Callable[[str], str]) -> None:
