@@ -143,16 +143,31 @@ class Layout:
         comma = inside.pop() if inside and _is_comma(inside[-1]) else None
         parts: list[Doc] = []
         for previous, child in pairwise((opening, *inside)):
-            if previous is opening or _is_comma(previous):
-                parts += self._begun(child, padding if previous is opening else _LINE, leading=bool(parts))
+            if _is_comma(child):
+                parts += self._comma(child, text(","))
+            elif previous is opening or _is_comma(previous):
+                start = padding if previous is opening else Break(hard=self._moves(previous))
+                parts += [*self._begun(child, start, leading=bool(parts)), self._child(child)]
             else:
-                parts.append(self._between(child, self._apart(node, previous, child)))
-            parts.append(self._child(child))
-        parts += [self._between(comma, _NOTHING)] if comma else []
-        parts += [doc.Text(",", 1, only="broken")] if inside and node.rule in _LISTS else []
+                parts += [self._between(child, self._apart(node, previous, child)), self._child(child)]
+        if inside and node.rule in _LISTS:
+            last = doc.Text(",", 1, only="broken")
+            parts += self._comma(comma, last) if comma else [last]
         parts += self.comments(self.gap(closing), leading=bool(parts))
-        end = Break(padding.flat, hard=self.gap(closing).commented or self._opened(taken))
+        stays = self.gap(closing).commented or self._opened(taken) or (comma is not None and self._moves(comma))
+        end = Break(padding.flat, hard=stays)
         return Group(sequence((self._child(opening), sequence(parts, _INDENT), end, self._child(closing))))
+
+    def _comma(self, comma: Node | Token, written: Doc) -> list[Doc]:
+        """A comma; a comment that stood between it and what it ends goes behind it."""
+        if self._moves(comma):
+            return [written, *self.trailing(self.gap(comma))]
+        return [self._between(comma, _NOTHING), written]
+
+    def _moves(self, comma: Node | Token) -> bool:
+        """Whether there is such a comment, and room for it behind the comma."""
+        before, behind = self.gap(comma), self.gaps[first(comma).number + 1]
+        return before.trailing is not None and not before.own and behind.trailing is None
 
     def _opened(self, taken: Sequence[Node | Token]) -> bool:
         """Whether the author broke a list: behind its opening bracket, before the closing one, or behind a comma."""
