@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from jetpackc.cli.errors import Failure, Usage, missing
+from jetpackc.cli.errors import Usage, missing
+from jetpackc.cli.files import rewrite
 from jetpackc.cli.output import say
 from jetpackc.cli.project import decoded, print_diagnostics
 from jetpackc.source import Source
@@ -113,24 +113,8 @@ def _write(one: _Laid) -> None:
     if one.path == _STDIN and one.text is not None:
         sys.stdout.buffer.write(one.text.encode())
     elif one.changes and one.text is not None:
-        _replace(one.path.resolve(), one.text)
+        rewrite(one.path, one.source.text, one.text)
         say(f"{one.source.path}: changed")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a text in a file's place, whole or not at all, with the same rights. Raises OSError, Failure."""
-    if not os.access(path, os.W_OK):
-        raise Failure(f"`{path}` may not be written", "change its rights")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _summarize(found: Sequence[_Laid], changed: int, verb: str) -> None:
