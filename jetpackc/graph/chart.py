@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,11 +23,13 @@ def chart_of(module: ir.Module, machine: ir.Machine) -> Chart:
     happenings = [found for owner in (*machine.states, None) for found in _happenings(owner, machine)]
     arrows = _merged(_arrow(machine, found) for found in happenings if isinstance(found.does, ir.Goto | ir.Spawn))
     used = {arrow.source for arrow in arrows} | {arrow.target for arrow in arrows}
+    lines = _lines(happenings)
+    claimable = {state.name for state in chart.claimable(machine)}
     nodes = [Node(START, "start", "")]
     if machine.on:
-        nodes.append(Node(ANY, "any", "any state", lines=_lines(None, happenings)))
+        nodes.append(Node(ANY, "any", "any state", lines=tuple(lines[None])))
     for state in machine.states:
-        nodes.append(_state(machine, state, happenings))
+        nodes.append(_state(machine, state, lines[state.name], claimable=state.name in claimable))
         if _any(state.name) in used:
             nodes.append(Node(_any(state.name), "any", f"any {state.name}", parent=state.name))
     spawned = dict.fromkeys(found.does.machine for found in happenings if isinstance(found.does, ir.Spawn))
@@ -106,28 +109,32 @@ def _ends(
 # ---------------------------------------------------------------- boxes
 
 
-def _state(machine: ir.Machine, state: ir.State, happenings: Iterable[_Happening]) -> Node:
+def _state(machine: ir.Machine, state: ir.State, stays: Sequence[str], *, claimable: bool) -> Node:
     leaf = state.initial is None
     around = chart.states(machine)[state.parent] if state.parent else None
     lines = [f"run {state.run}"] if state.run else []
     lines += [f"timeout {expression(state.timeout)}"] if state.timeout else []
-    lines += _lines(state.name, happenings)
+    lines += stays
     lines += [f"ignore {', '.join(state.ignore)}"] if state.ignore else []
     return Node(
         state.name,
-        "composite" if not leaf else state.kind,
+        state.kind if leaf else "composite",
         state.name,
         state.parent,
         tuple(shortened(line, LINE) for line in lines),
         initial=state.name == (around.initial if around else machine.initial),
-        claimable=leaf and state in chart.claimable(machine),
+        claimable=claimable,
         running=state.run is not None,
     )
 
 
-def _lines(owner: str | None, happenings: Iterable[_Happening]) -> tuple[str, ...]:
-    """What happens in a state and leads nowhere else."""
-    return tuple(line for found in happenings if found.owner == owner if (line := _line(found)))
+def _lines(happenings: Iterable[_Happening]) -> defaultdict[str | None, list[str]]:
+    """What happens in each state, or in any, and leads nowhere else."""
+    found = defaultdict(list)
+    for one in happenings:
+        if line := _line(one):
+            found[one.owner].append(line)
+    return found
 
 
 def _line(found: _Happening) -> str:

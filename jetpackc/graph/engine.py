@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sysconfig
 
-SECONDS = 60
+SECONDS = 20
 
 
 class LayoutError(Exception):
@@ -41,7 +41,10 @@ def laid_out(question: str) -> str:
             check=True,
         )
     except subprocess.TimeoutExpired:
-        raise LayoutError(f"`{program}` found no layout in {SECONDS} s", "draw one machine: --machine NAME") from None
+        raise LayoutError(
+            f"`{program}` found no layout in {SECONDS} s",
+            "mermaid and dot need none; composites make a large machine easier to lay out",
+        ) from None
     except (subprocess.CalledProcessError, OSError) as error:
         raise LayoutError(f"`{program}` failed: {error}") from None
     return done.stdout

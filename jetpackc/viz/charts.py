@@ -80,10 +80,7 @@ class Charts:
         self._stamp = _stamp(self._paths)
         self._mistakes = found.text if found.program is None else ""
         if found.program is not None:
-            try:
-                self._machines = _machines(found.program)
-            except LayoutError as error:
-                self._mistakes = str(error)
+            self._machines = _machines(found.program)
         self._version += 1
 
 
@@ -108,4 +105,7 @@ def _machine(module: ir.Module, machine: ir.Machine) -> Machine:
     drawn = chart_of(module, machine)
     leaves = {leaf.name for leaf in chart.leaves(machine)}
     states = tuple(State(state.name, state.kind, state.parent, state.name in leaves) for state in machine.states)
-    return Machine(drawn.name, machine.doc, drawing([drawn], alone=False), states)
+    try:
+        return Machine(drawn.name, machine.doc, drawing([drawn], alone=False), states)
+    except LayoutError as error:  # the others, and the counts of this one, are none the worse for it
+        return Machine(drawn.name, f"{machine.doc}\n{error}".strip(), "", states)

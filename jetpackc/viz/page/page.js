@@ -42,8 +42,11 @@ function showMachine() {
     if (link.textContent === machine.name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const drawn = new DOMParser().parseFromString(machine.svg, "image/svg+xml").documentElement;
-  byId("chart").replaceChildren(document.importNode(drawn, true));
+  byId("chart").replaceChildren();
+  if (machine.svg) {
+    const drawn = new DOMParser().parseFromString(machine.svg, "image/svg+xml").documentElement;
+    byId("chart").append(document.importNode(drawn, true));
+  }
   linkMachines(machine);
   byId("rows").replaceChildren();
   byId("stuck").textContent = "";
