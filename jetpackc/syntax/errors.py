@@ -102,7 +102,11 @@ def place(error: UnexpectedInput) -> int | None:
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     """The diagnostic for what lark could not take at `offset`."""
     accepts = _accepts(error)
-    lone = _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset) if accepts == {"LPAR"} else None
+    lone = (
+        _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset)
+        if "LPAR" in accepts and accepts <= {"LPAR", "DOT"}
+        else None
+    )
     start, places = (
         (lone.start(1), frozenset((LONE,))) if lone else (offset, accepts | {TYPE} if accepts == {"NAME"} else accepts)
     )
