@@ -1,0 +1,393 @@
+"""Random modules of well-typed machines, as .jet. The text is all they are: the compiler says whether they are right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from random_expressions import ENUMS, KINDS, OTHERS, Expressions, Name, literal
+
+Fields = list[Name]
+
+
+@dataclass(frozen=True)
+class Spawnable:
+    """A machine that others may create: its params in order, and which of them must be given."""
+
+    name: str
+    params: Fields
+    required: frozenset[str]
+
+
+@dataclass
+class Module:
+    """What all machines of a module share."""
+
+    events: dict[str, Fields]
+    head: list[str]
+    machines: list[str] = field(default_factory=list)
+
+    def text(self, machines: Sequence[str] | None = None) -> str:
+        """The source, with all machines or some."""
+        return "\n".join([*self.head, *(self.machines if machines is None else machines)]) + "\n"
+
+
+def module(name: str, machines: int, chance: Random) -> Module:
+    """A module of so many machines. Its events, enums, operators and templates are random too."""
+    events = {f"E{number}": _fields("f", chance, 3) for number in range(7)} | {"GO": [], "STOP": []}
+    head = [f"module {name}", *(f"enum {enum} {{ {', '.join(values)} }}" for enum, values in ENUMS.items())]
+    head += [f"event {event}{_signature(fields, chance, 0.0)[0]}" for event, fields in events.items()]
+    head += [_operator(), _template(chance)]
+    made = Module(events, head)
+    known: list[Spawnable] = []
+    for number in range(machines):
+        machine = _Machine(f"m{number}", made, known[-6:], chance)
+        made.machines.append(machine.text())
+        known.append(machine.spawnable)
+    return made
+
+
+def _fields(prefix: str, chance: Random, most: int) -> Fields:
+    kinds = [chance.choice(KINDS if chance.random() < 0.75 else OTHERS) for _ in range(chance.randint(0, most))]
+    return [Name(f"{prefix}{number}", kind, chance.random() < 0.3) for number, kind in enumerate(kinds)]
+
+
+def _signature(fields: Fields, chance: Random, defaults: float) -> tuple[str, frozenset[str]]:
+    """The fields as they are declared, some with constants for defaults; which must be given."""
+    shown, required = [], set()
+    for each in fields:
+        shown.append(f"{each.text}: {each.kind}{'?' if each.optional else ''}")
+        if chance.random() < defaults:
+            shown[-1] += f" = {literal(each.kind, chance)}"
+        elif not each.optional:
+            required.add(each.text)
+    return f"({', '.join(shown)})" if shown else "", frozenset(required)
+
+
+def _operator() -> str:
+    return """operator again(most: int, back: state, otherwise: state, base: interval = 3s) {
+  when attempts < most -> back in backoff(base, attempts, cap: 1h)
+  else -> otherwise
+}"""
+
+
+def _template(chance: Random) -> str:
+    return f"""template gate(limit: int, name: text = "gate") {{
+  var passed: int = 0
+  initial state shut {{
+    on GO when passed < limit -> open {{ increment passed }}
+    on GO -> broken
+    enter {{ set passed = passed + {chance.randint(0, 2)} }}
+  }}
+  state open {{
+    on GO, STOP -> shut
+    exit {{ set passed = passed + 1 }}
+    on E0 when length(name) > {chance.randint(0, 9)} -> broken
+  }}
+  final state broken {{ on STOP -> shut {{ set passed = 0 }} }}
+}}"""
+
+
+@dataclass
+class _State:
+    """A state to be written. `goal`: it may be gone to; `queue`: `in` may stand behind its name."""
+
+    name: str
+    role: str
+    inner: list[_State] = field(default_factory=list)
+
+    @property
+    def queue(self) -> bool:
+        return self.role in {"queue", "step"}
+
+
+class _Machine:
+    """Writes one machine."""
+
+    def __init__(self, name: str, module: Module, known: Sequence[Spawnable], chance: Random) -> None:
+        self.name, self.module, self.known, self.chance = name, module, known, chance
+        self.params = _fields("p", chance, 4)
+        self.vars = _fields("v", chance, 5) + [Name("n", "int"), Name("s", "text")]
+        self.own = {f"OWN{number}": _fields("g", chance, 2) for number in range(chance.randint(0, 2))}
+        self.style = chance.choice(("tree", "tree", "tree", "tree", "task", "gate"))
+        self.states = self._tree() if self.style == "tree" else []
+        self.flat = list(_walk(self.states))
+        self.goals = [state for state in self.flat if state.role not in {"running"}]
+        self.shown = set[str]()  # optional names that a guard or a `set` has shown not to be null, where we are
+        self.signature, required = _signature(self.params, chance, 0.3)
+        self.spawnable = Spawnable(name, self.params, required)
+
+    # ------------------------------------------------------------ the whole
+
+    def text(self) -> str:
+        base = {"tree": "", "task": f" is task(max_attempts: {self.chance.randint(1, 4)})"}
+        named = self.chance.choice(("", ', name: "x"'))
+        base["gate"] = f" is gate(limit: {self.chance.randint(0, 4)}{named})"
+        lines = [f"machine {self.name}{self.signature}{base[self.style]} {{", *self._uniques(), *self._vars()]
+        lines += self._body()
+        return "\n".join([*lines, "}"])
+
+    def _body(self) -> list[str]:
+        if self.style == "task":
+            return self._task()
+        if self.style == "gate":
+            return self._gate()
+        lines = [line for state in self.states for line in self._state(state, None)]
+        if self.chance.random() < 0.5:
+            target = self._goal()
+            lines.append(f"  on STOP{self._when(0.3)} -> {target}")
+        if self.chance.random() < 0.2:
+            lines.append("  on GO reenter")
+        if self.chance.random() < 0.3:
+            lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets({})} }}")
+        return lines
+
+    def _uniques(self) -> list[str]:
+        names = [each.text for each in (*self.params, *self.vars) if each.kind in {"int", "colour", "bool", "tier", "date"}]
+        if not names or self.chance.random() > 0.25:
+            return []
+        columns = self.chance.sample(names, min(len(names), self.chance.randint(1, 2)))
+        places = [state.name for state in self.goals if state.role != "final" and state.role != "failure"]
+        where = f" while in ({self.chance.choice(places)})" if places and self.chance.random() < 0.3 else ""
+        return [f"  unique ({', '.join(columns)}){where} or {self.chance.choice(('return', 'return', 'error'))}"]
+
+    def _vars(self) -> list[str]:
+        scope = Expressions(self.chance, self.params, builtins=False, depth=2)
+        lines = []
+        for each in self.vars:
+            mark = "?" if each.optional else ""
+            value = f" = {scope.of(each.kind)}" if not each.optional or self.chance.random() < 0.3 else ""
+            lines.append(f"  var {each.text}: {each.kind}{mark}{value}")
+        return lines
+
+    def _task(self) -> list[str]:
+        done = f"  state done {{ enter {{ {self._effects([])} }} }}" if self.chance.random() < 0.7 else ""
+        ready = f"  state ready {{ on {self._event()} {{ {self._sets({})} }} }}" if self.chance.random() < 0.5 else ""
+        bad = f"  state failed {{ enter when n > 2 {{ {self._sets({})} }} }}" if self.chance.random() < 0.5 else ""
+        return [line for line in ('  state running { run "x:y" }', done, ready, bad) if line]
+
+    def _gate(self) -> list[str]:
+        lines = [f"  state open {{ on {self._event()}{self._when(0.5)} -> shut {{ {self._sets({})} }} }}"]
+        if self.chance.random() < 0.5:
+            lines.append(f"  state shut {{ enter{self._when(0.5)} {{ {self._effects([])} }} ignore STOP }}")
+        return lines
+
+    # ------------------------------------------------------------ states
+
+    def _tree(self) -> list[_State]:
+        count = iter(range(100))
+        found = [self._node(count, 0) for _ in range(self.chance.randint(2, 5))]
+        found.append(_State(f"f{next(count)}", "final"))
+        if self.chance.random() < 0.6:
+            found.append(_State(f"f{next(count)}", "failure"))
+        running = [_State(f"r{state.name}", "running") for state in _walk(found) if state.role == "queue"]
+        return found + running
+
+    def _node(self, count: object, depth: int) -> _State:
+        number = next(count)  # type: ignore[call-overload]
+        roll = self.chance.random()
+        if roll < 0.25 and depth < 2:
+            inner = [self._node(count, depth + 1) for _ in range(self.chance.randint(1, 3))]
+            return _State(f"c{number}", "composite", inner)
+        if roll < 0.4:
+            return _State(f"q{number}", "queue")
+        return _State(f"t{number}", "step") if roll < 0.55 else _State(f"s{number}", "plain")
+
+    def _state(self, state: _State, parent: _State | None) -> list[str]:
+        first = (parent.inner if parent else self.states)[0] is state
+        word = "step" if state.role == "step" else "state"
+        kind = {"final": "final ", "failure": "failure "}.get(state.role, "")
+        arguments = self._step_arguments() if state.role == "step" else ""
+        lines = [f"  {'initial ' if first else ''}{kind}{word} {state.name}{arguments} {{"]
+        lines += [line for inner in state.inner for line in self._state(inner, state)]
+        lines += self._members(state)
+        return [*lines, "  }"]
+
+    def _step_arguments(self) -> str:
+        return self.chance.choice(("", "(max_attempts: 2)", "(max_attempts: 3, backoff: 1s..9s)", "(max_attempts: n)"))
+
+    def _members(self, state: _State) -> list[str]:
+        self.shown.clear()
+        handled: dict[str, bool] = {}
+        lines = self._enters(state)
+        if self.chance.random() < 0.3 and state.role != "running":
+            lines.append(f"    exit {{ {self._sets({})} }}")
+        if state.role in {"queue", "step", "running"}:
+            lines += self._work(state)
+        if state.role in {"final", "failure"}:
+            return lines + ([f"    on {self._event()} -> {self._goal()}"] if self.chance.random() < 0.5 else [])
+        self.shown.clear()
+        guard = self._when(0.3)
+        lines.append(f"    on GO{guard} -> {self._next(state)}{self._block([], 0.4)}")
+        handled["GO"] = not guard
+        for _ in range(self.chance.randint(1, 4)):
+            lines += self._clause(state, handled)
+        if self.chance.random() < 0.15 and (free := [event for event in self.module.events if event not in handled]):
+            lines.append(f"    ignore {self.chance.choice(free)}")
+        return lines
+
+    def _enters(self, state: _State) -> list[str]:
+        lines = []
+        for _ in range(self.chance.choice((0, 0, 1, 1, 2))):
+            self.shown.clear()
+            roll = self.chance.random()
+            if roll < 0.35 and state.role != "running":
+                limit = self.chance.choice((3, 3, 5, 9, 200))
+                lines.append(f"    enter when n < {limit} -> {self._goal()} {{ increment n }}")
+            elif roll < 0.45:
+                lines.append(f"    enter{self._when(1)} {{ when n > 20 {{ set n = 0 -> {self._goal()} }} }}")
+            else:
+                lines.append(f"    enter{self._when(0.4)} {{ {self._effects([])} }}")
+        return lines
+
+    def _work(self, state: _State) -> list[str]:
+        self.shown.clear()
+        if state.role == "queue":
+            count = "{ increment attempts }" if self.chance.random() < 0.7 else ""
+            fail = '{ when n == 3 { fail "no claim" } }' if self.chance.random() < 0.2 else count
+            return [f"    on LOCKED_BY_WORKER -> r{state.name} {fail}", *self._retried(state)]
+        lines = ['    run "x:y"', f"    timeout {self.chance.choice(('30s', '5m', '1h'))}" * self._maybe(0.5)]
+        fields = _fields("h", self.chance, 2)
+        shown, _ = _signature(fields, self.chance, 0)
+        if self.chance.random() < 0.3:
+            lines.append(f"    on SUCCESS{shown} when {self._guard(fields)} -> {self._goal()}")
+            shown = ""
+            self.shown.clear()
+        lines.append(f"    on SUCCESS{shown} -> {self._goal()}{self._block(fields, 0.6)}")
+        if state.role == "step":
+            lines.append(f"    on ABANDONED -> {self._goal()}{self._block([], 0.3)}")
+            return lines
+        lines += [f"    on {event} -> {self._goal()}" for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED") if self._maybe(0.3)]
+        lines.append(f"    on TIMEOUT when n > 3 -> {self._goal()}" * self._maybe(0.1))
+        lines.append(f"    on ERROR again(most: {self.chance.randint(1, 3)}, back: q{state.name[2:]}, otherwise: {self._goal()})"
+                     if self._maybe(0.4) else f"    on ERROR -> {self._goal()}{self._block([Name('type', 'text')], 0.4)}")
+        return lines
+
+    def _retried(self, state: _State) -> list[str]:
+        return [f"    on ERROR -> {self._goal()} {{ set s = type }}"] if self._maybe(0.3) else []
+
+    def _maybe(self, share: float) -> bool:
+        return self.chance.random() < share
+
+    # ------------------------------------------------------------ clauses
+
+    def _event(self) -> str:
+        return self.chance.choice([*self.module.events, *self.own])
+
+    def _payload(self, event: str) -> Fields:
+        return self.module.events.get(event, self.own.get(event, []))
+
+    def _clause(self, state: _State, handled: dict[str, bool]) -> list[str]:
+        self.shown.clear()
+        event = self._event()
+        if handled.get(event):
+            return []
+        fields = self._payload(event)
+        shown = ""
+        if event in self.own and fields:
+            shown, _ = _signature(fields, self.chance, 0)
+        if self.chance.random() < 0.1 and not fields and not handled.get("STOP"):
+            event, shown = f"{event}, STOP" if event != "STOP" else event, ""
+            handled["STOP"] = True
+        guarded = self.chance.random() < 0.45
+        handled[event.partition(",")[0]] = not guarded
+        when = f" when {self._guard(fields)}" if guarded else ""
+        return [f"    on {event}{shown}{when} {self._answer(state, fields)}"]
+
+    def _answer(self, state: _State, fields: Fields) -> str:
+        roll = self.chance.random()
+        if roll < 0.45:
+            goal = self.chance.choice(self.goals)
+            return f"-> {goal.name}{self._delay(goal, fields)}{self._block(fields, 0.6)}"
+        if roll < 0.55 and state.role != "running":
+            return f"reenter{self._block(fields, 0.5)}"
+        if roll < 0.8:
+            return f"{{ {self._effects(fields)} }}"
+        return f"{{ {self._arms(fields)} }}"
+
+    def _arms(self, fields: Fields) -> str:
+        made = self._made(fields)
+        arms = f"when {self._guard(fields)} {{ {self._effects(fields)} -> {self._goal()} }}"
+        if self._maybe(0.6):
+            arms += f" else when {self._guard(fields)} -> {self._goal()}"
+        return arms + (f" else {{ {self._effects(fields)} }}" if self._maybe(0.6) else "")
+
+    def _goal(self) -> str:
+        return self.chance.choice(self.goals).name
+
+    def _next(self, state: _State) -> str:
+        """A state behind this one, so that all can be reached."""
+        at = self.goals.index(state) if state in self.goals else 0
+        return self.goals[(at + 1) % len(self.goals)].name
+
+    def _delay(self, goal: _State, fields: Fields) -> str:
+        if not goal.queue or self._maybe(0.5):
+            return ""
+        return f" in {self._made(fields).less.of('interval')}"
+
+    def _when(self, share: float) -> str:
+        return f" when {self._guard([])}" if self._maybe(share) else ""
+
+    def _block(self, fields: Fields, share: float) -> str:
+        return f" {{ {self._effects(fields)} }}" if self._maybe(share) else ""
+
+    def _guard(self, fields: Fields) -> str:
+        """A guard; what it may have shown not to be null is not used as optional behind it."""
+        guard = self._made(fields).guard()
+        self.shown.update(re.findall(r"\w+", guard))
+        return guard
+
+    def _made(self, fields: Fields, *, growing: bool = True) -> Expressions:
+        shadowed = {each.text for each in fields}
+        names = [*fields, *(each for each in (*self.params, *self.vars) if each.text not in shadowed)]
+        names = [each for each in names if not each.optional or each.text not in self.shown]
+        leaves = [state.name for state in self.flat if state.role != "step"] if self.style == "tree" else []
+        return Expressions(self.chance, names, leaves, growing)
+
+    # ------------------------------------------------------------ effects
+
+    def _effects(self, fields: Fields) -> str:
+        found = [self._effect(fields) for _ in range(self.chance.randint(1, 3))]
+        return " ".join(found)
+
+    def _effect(self, fields: Fields) -> str:
+        roll = self.chance.random()
+        if roll < 0.08 and self.known:
+            return self._spawn(fields)
+        if roll < 0.12:
+            return f"when {self._guard(fields)} {{ fail {self._made(fields).less.of('text')} }}"
+        if roll < 0.2:
+            return "increment n"
+        if roll < 0.24:
+            return f"set attempts = {self.chance.choice(('0', 'attempts + 1', 'attempts - 1', 'n % 5'))}"
+        if roll < 0.34:
+            made = self._made(fields)
+            return f"when {self._guard(fields)} {{ {self._sets(fields)} }} else {{ {self._sets(fields)} }}"
+        if roll < 0.4:
+            return f"when length(s) < 30 {{ set s = s ++ {self._made(fields).less.of('text')} }}"
+        return self._sets(fields)
+
+    def _sets(self, fields: Fields | dict[str, str]) -> str:
+        each = self.chance.choice(self.vars)
+        made = self._made(list(fields), growing=False)
+        value = made.optional(each.kind) if each.optional else made.of(each.kind)
+        if each.kind == "interval" and value != "null":
+            value = f"min(max({made.of('interval')}, 0s - 60d), 60d)"
+        self.shown.add(each.text)
+        return f"set {each.text} = {value}"
+
+    def _spawn(self, fields: Fields) -> str:
+        target = self.chance.choice(self.known)
+        made = replace(self._made(fields, growing=False), depth=2)
+        given = [each for each in target.params if each.text in target.required or self._maybe(0.5)]
+        arguments = ", ".join(
+            f"{each.text}: {made.optional(each.kind) if each.optional else made.of(each.kind)}" for each in given
+        )
+        delay = f" in {literal('interval', self.chance)}" if self._maybe(0.3) else ""
+        return f"spawn {'root ' if self._maybe(0.4) else ''}{target.name}({arguments}){delay}"
+
+
+def _walk(states: Sequence[_State]) -> list[_State]:
+    return [found for state in states for found in (state, *_walk(state.inner))]
