@@ -269,7 +269,7 @@ _COMPOUND: dict[str, Maker] = {
     "text": _one_of(
         *(_joined, _joined, _texts, _replaced, _cast("int", "text"), _cast("numeric", "text"), _cast("float", "text")),
         *(_cast("bool", "text"), _cast("colour", "text"), _cast("date", "text"), _cast("timestamptz", "text")),
-        *(_cast("interval", "text"), _cast("uuid", "text"), _word('"s"', "state")),
+        *(_cast("interval", "text"), _cast("uuid", "text"), _word('"s"', 'state ++ ""')),
     ),
     "bool": _one_of(
         _compare, _compare, _mixed, _in, _state, _null, _call("starts_with", "text", "text"), _cast("bool", "bool")

@@ -138,7 +138,7 @@ class _Machine:
         if self.chance.random() < 0.5:
             target = self._goal()
             lines.append(f"  on STOP{self._when(0.3)} -> {target}")
-        if self.chance.random() < 0.2:
+        if self._maybe(0.2) and not any(state.role in {"queue", "step"} for state in self.flat):
             lines.append("  on GO reenter")
         if self.chance.random() < 0.3:
             lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets({})} }}")
@@ -259,8 +259,9 @@ class _Machine:
         if state.role == "step":
             lines.append(f"    on ABANDONED -> {self._goal()}{self._block([], 0.3)}")
             return lines
-        lines += [f"    on {event} -> {self._goal()}" for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED") if self._maybe(0.3)]
-        lines.append(f"    on TIMEOUT when n > 3 -> {self._goal()}" * self._maybe(0.1))
+        for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED"):
+            if self._maybe(0.3):
+                lines.append(f"    on {event}{self._when(0.3)} -> {self._goal()}")
         lines.append(f"    on ERROR again(most: {self.chance.randint(1, 3)}, back: q{state.name[2:]}, otherwise: {self._goal()})"
                      if self._maybe(0.4) else f"    on ERROR -> {self._goal()}{self._block([Name('type', 'text')], 0.4)}")
         return lines

@@ -14,7 +14,7 @@ from typing import Any
 
 from jetpackc.interpret import payloads
 from jetpackc.interpret.dispatch import Dispatch
-from jetpackc.interpret.errors import CONFLICT, NO_TASK, UndoneError
+from jetpackc.interpret.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
 from jetpackc.interpret.values import Enums, cast
@@ -76,6 +76,9 @@ class World:
         priority: int = 0,
     ) -> list[int]:
         """New tasks, all or none; their ids in the order given."""
+        begun = self._machine(machine)
+        if delay is not None and not chart.clauses(begun, begun.initial, chart.LOCKED):
+            raise UndoneError(BAD_CALL, f"{machine} starts in {begun.initial}, where no worker takes it: no delay")
         with self._whole():
             made = []
             for params in tasks:

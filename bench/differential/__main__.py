@@ -1,0 +1,73 @@
+"""`python bench/differential`: random programs in Postgres and in the reference interpreter; see docs/trust.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+from batch import play
+from server_side import server
+
+
+@dataclass
+class Total:
+    """What a run came to."""
+
+    programs: int = 0
+    transitions: int = 0
+    disagreements: int = 0
+    seconds: float = 0
+
+
+def main() -> int:
+    """Play batches until there were enough programs. Exits 1 where they disagreed."""
+    arguments = _arguments()
+    total, begun, batch = Total(), perf_counter(), arguments.first
+    with server(arguments.pg) as found:
+        while total.programs < arguments.programs:
+            played = play(found, f"{arguments.seed}-{batch}", arguments.machines, arguments.rounds)
+            total.programs += played.programs
+            total.transitions += played.transitions
+            total.seconds = round(perf_counter() - begun, 1)
+            batch += 1
+            if played.disagreement:
+                total.disagreements += 1
+                print(played.disagreement, file=sys.stderr, flush=True)
+                if total.disagreements >= arguments.stop_after:
+                    break
+            if arguments.progress:
+                print(json.dumps(asdict(total)), file=sys.stderr, flush=True)
+    found_by = f"Postgres {arguments.pg}, seed {arguments.seed}"
+    print(_markdown(total, found_by))
+    print(json.dumps({"pg": arguments.pg, "seed": arguments.seed, **asdict(total)}))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"pg": arguments.pg, "seed": arguments.seed, **asdict(total)}) + "\n")
+    return int(total.disagreements > 0)
+
+
+def _markdown(total: Total, where: str) -> str:
+    return (
+        "| | programs | transitions | disagreements | seconds |\n|---|---|---|---|---|\n"
+        f"| {where} | {total.programs:,} | {total.transitions:,} | {total.disagreements} | {total.seconds:,} |"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python bench/differential", description=__doc__)
+    parser.add_argument("--programs", type=int, default=500, help="how many random programs to play (500)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same programs and events (1)")
+    parser.add_argument("--first", type=int, default=0, help="the batch to begin with, to see one again (0)")
+    parser.add_argument("--machines", type=int, default=50, help="programs a batch (50)")
+    parser.add_argument("--rounds", type=int, default=24, help="rounds a batch, two steps a program each (24)")
+    parser.add_argument("--stop-after", type=int, default=1, help="disagreements after which to stop (1)")
+    parser.add_argument("--pg", type=int, default=18, help="major version of the server (18)")
+    parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--progress", action="store_true", help="print the figures after each batch")
+    return parser.parse_args()
+
+
+sys.exit(main())

@@ -1,0 +1,330 @@
+"""The same steps in Postgres and in the interpreter, and the first thing that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from random_steps import Claim, Create, End, Ref, Resolve, Retry, Send, Step, Stop, Tick
+from server_side import Database, read
+
+from jetpackc.interpret import Hop, Task, UndoneError, World
+from jetpackc.interpret.values import json_text, text, to_json
+from jetpackc.interpret.world import Finished
+from jetpackc.ir import model as ir
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ACTOR = "postgres"
+
+
+class Differ(Exception):
+    """They disagree on something about a machine."""
+
+    def __init__(self, machine: str, what: str, postgres: object, interpreter: object) -> None:
+        super().__init__(f"{machine}: {what}\n  Postgres:    {postgres}\n  interpreter: {interpreter}")
+        self.machine = machine
+
+
+@dataclass
+class Worker:
+    """A machine's worker: its id in the database and its name."""
+
+    id: int
+    name: str
+
+
+class Both:
+    """A program installed on both sides."""
+
+    def __init__(self, database: Database, program: ir.Program) -> None:
+        (module,) = program.modules
+        self.module = module.name
+        self.machines = {f"{module.name}.{machine.name}": machine for machine in module.machines}
+        self.world = World(program, START, self._new_id)
+        self._database = database
+        self._known = 0
+        self._ids: dict[tuple[str, int | None], list[int]] = {}
+        self._workers: dict[str, Worker] = {}
+        self._gone: list[str] = []
+        self.leases: dict[int, list[tuple[int, int]]] = {}
+        self._union = " union all ".join(
+            f"select '{self.module}.{name.partition('.')[2]}', id, parent from {name} where id > %d" for name in self.machines
+        )
+
+    def tasks(self, machine: str) -> list[Task]:
+        """The machine's tasks, the oldest first."""
+        found = (task for task in self.world.tasks.values() if task.machine == machine)
+        return sorted(found, key=lambda task: task.id)
+
+    def play(self, steps: Sequence[tuple[Step, timedelta]]) -> None:
+        """Do steps on both sides, each so long after the one before. Raises Differ."""
+        moments, meant = [], []
+        now = self.world.now
+        for step, wait in steps:
+            now += wait
+            sql = self._sql(step)
+            if sql is not None:
+                meant.append((step, sql))
+                moments.append(now)
+        answers = self._database.run([sql for _, sql in meant], [moment.isoformat() for moment in moments])
+        self._learn_ids()
+        for (step, _), moment, answer in zip(meant, moments, answers, strict=True):
+            self.world.now = moment
+            self._compare(step, answer)
+        self.world.now = now
+
+    def play_singly(self, steps: Sequence[tuple[Step, timedelta]]) -> None:
+        """The same, a call each, so that a step finds what the one before made. Raises Differ."""
+        for step in steps:
+            self.play([step])
+
+    # ------------------------------------------------------------ ids
+
+    def _learn_ids(self) -> None:
+        for machine, id, parent in self._database.rows(self._union.replace("%d", str(self._known))):
+            self._ids.setdefault((machine, parent), []).append(id)
+            self._known = max(self._known, id)
+
+    def _new_id(self, machine: str, parent: int | None) -> int:
+        found = sorted(id for id in self._ids.get((machine, parent), ()) if id not in self.world.tasks)
+        return found[0] if found else -1 - len(self.world.tasks)
+
+    def _at(self, ref: Ref) -> Task | None:
+        tasks = self.tasks(ref[0])
+        return tasks[ref[1]] if ref[1] < len(tasks) else None
+
+    def _worker(self, machine: str) -> Worker:
+        if machine not in self._workers:
+            name = f"{machine}/{len(self._gone)}"
+            ((id,),) = self._database.rows(f"select jet.worker_start('{name}', '1 d')")
+            self._workers[machine] = Worker(id, name)
+        return self._workers[machine]
+
+    # ------------------------------------------------------------ as SQL
+
+    def _sql(self, step: Step) -> str | None:
+        """The call of a step; None where it speaks of what is not there."""
+        match step:
+            case Create():
+                return self._create_sql(step)
+            case Send():
+                task = self._at(step.task)
+                call = f"_send({task.id if task else 0}, {quoted(step.event)}, {quoted(json_text(step.payload))})"
+                return task and f"select jsonb_build_array(applied, state) from {task.machine}{call}"
+            case Claim():
+                rows = "jsonb_agg(jsonb_build_array(id, token, attempt, state)) filter (where id is not null)"
+                return f"select {rows} from {step.machine}_claim({self._worker(step.machine).id}, {step.limit})"
+            case Resolve():
+                found = [each for end in step.ends if (each := self._end_json(end))]
+                call = f"{step.machine}_resolve({self._worker(step.machine).id}, {quoted(json_text(found))})"
+                return f"select jsonb_object_agg(id, result) from {call}" if found else None
+            case Retry():
+                task = self._at(step.task)
+                return task and f"select jsonb_build_array(applied, state) from {task.machine}_retry({task.id})"
+            case Stop():
+                return f"select to_jsonb(jet.worker_stop({self._worker(step.machine).id}) is null)"
+            case Tick():
+                return "select to_jsonb(diff.tick())"
+
+    def _create_sql(self, step: Create) -> str:
+        if step.many:
+            tasks = quoted(json_text([{**task, **self._later(step)} for task in step.tasks]))
+            return f"select jsonb_agg(id order by n) from {step.machine}_create_many({tasks}) with ordinality as c (id, n)"
+        given = {**step.tasks[0], **self._later(step)}
+        kinds = {param.name: param.type.kind for param in self.machines[step.machine].params}
+        named = ", ".join(f"{name} => {argument(value, kinds.get(name, ''))}" for name, value in given.items())
+        return f"select jsonb_build_array({step.machine}_create({named}))"
+
+    def _later(self, step: Create) -> dict[str, str]:
+        return {"_delay": f"{step.delay} s"} if step.delay else {}
+
+    def _end_json(self, end: End) -> dict[str, Any] | None:
+        task = self._at(end.task)
+        leases = self.leases.get(task.id, []) if task else []
+        if task is None or not -1 < end.lease < len(leases):
+            return None
+        return {
+            **{"id": task.id, "token": leases[end.lease][0], "event": end.event},
+            **{"payload": end.payload, "set": end.set or None},
+        }
+
+    # ------------------------------------------------------------ as the interpreter
+
+    def _compare(self, step: Step, answer: Any) -> None:
+        try:
+            found = self._interpreted(step, answer)
+        except UndoneError as error:
+            found = {"error": error.sqlstate}
+        if isinstance(answer, dict) and "error" in answer:
+            message = answer.pop("message")
+            if answer != found:
+                raise Differ(self._machine_of(step), f"{step}", f"{answer} {message}", found)
+        elif found != answer:
+            raise Differ(self._machine_of(step), f"{step}", answer, found)
+
+    def _machine_of(self, step: Step) -> str:
+        match step:
+            case Send() | Retry():
+                return step.task[0]
+            case Create() | Claim() | Resolve() | Stop():
+                return step.machine
+            case Tick():
+                return ""
+
+    def _interpreted(self, step: Step, answer: Any) -> Any:
+        match step:
+            case Create():
+                delay = timedelta(seconds=step.delay) if step.delay else None
+                return self.world.create_many(step.machine, step.tasks, ACTOR, delay)
+            case Send():
+                sent = self.world.send(self._there(step.task).id, step.event, step.payload, ACTOR)
+                return [sent.applied, sent.state]
+            case Claim():
+                return self._claimed(step, answer)
+            case Resolve():
+                finished = [each for end in step.ends if (each := self._finished(end))]
+                found = self.world.resolve(self._worker(step.machine).name, finished)
+                return {str(id): result for id, result in found.items()}
+            case Retry():
+                sent = self.world.retry(self._there(step.task).id, ACTOR)
+                return [sent.applied, sent.state]
+            case Stop():
+                self._gone.append(self._workers.pop(step.machine).name)
+                return True
+            case Tick():
+                return self.world.sweep(self._gone)
+
+    def _there(self, ref: Ref) -> Task:
+        task = self._at(ref)
+        assert task is not None
+        return task
+
+    def _claimed(self, step: Claim, answer: Any) -> Any:
+        claimed = self.world.claim(step.machine, self._worker(step.machine).name, step.limit)
+        tokens = {row[0]: row[1] for row in answer or ()} if not isinstance(answer, dict) else {}
+        for task in claimed:
+            if task.lease and task.id in tokens:
+                self.leases.setdefault(task.id, []).append((int(tokens[task.id]), task.lease.token))
+        if answer is not None and not isinstance(answer, dict):
+            answer[:] = sorted([row[0], row[2], row[3]] for row in answer)
+        return sorted([task.id, task.attempts, task.state] for task in claimed) or None
+
+    def _finished(self, end: End) -> Finished | None:
+        task = self._at(end.task)
+        if task is None or not -1 < end.lease < len(self.leases.get(task.id, [])):
+            return None
+        return Finished(task.id, self.leases[task.id][end.lease][1], end.event, end.payload, end.set)
+
+    # ------------------------------------------------------------ all there is
+
+    def compare_all(self) -> None:
+        """Compare every row and every hop. Raises Differ, for the earliest hop that differs."""
+        hops: dict[str, list[Hop]] = {name: [] for name in self.machines}
+        for hop in self.world.history:
+            hops[self.world.tasks[hop.id].machine].append(hop)
+        differs = [found for name in self.machines for found in self._hop_differs(name, hops[name])]
+        if differs:
+            raise min(differs, key=lambda found: found[0])[1]
+        for name in self.machines:
+            self._compare_rows(name)
+
+    def _hop_differs(self, name: str, mine: Sequence[Hop]) -> Iterable[tuple[str, Differ]]:
+        kinds = {var.name: var.type for var in self.machines[name].vars}
+        query = f"select coalesce(jsonb_agg(to_jsonb(h)), '[]')::text from {name}_history h"
+        theirs = {(row["id"], row["seq"]): _their_hop(row, kinds) for row in read(self._database.rows(query)[0][0])}
+        ours = {(hop.id, hop.seq): _our_hop(hop, kinds) for hop in mine}
+        if ours == theirs:
+            return
+        for key in sorted(ours.keys() | theirs.keys()):
+            one, other = theirs.get(key), ours.get(key)
+            if one != other:
+                at = (one or other or {})["at"]
+                yield at, Differ(name, f"hop {key[1]} of task {key[0]}", *_only_differing(one, other))
+
+    def _compare_rows(self, name: str) -> None:
+        machine = self.machines[name]
+        kinds = {each.name: each.type for each in (*machine.params, *machine.vars)}
+        query = f"select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text from {name} t"
+        theirs = {row["id"]: _their_row(row, kinds) for row in read(self._database.rows(query)[0][0])}
+        ours = {task.id: _our_row(task, kinds) for task in self.tasks(name)}
+        for id in sorted(ours.keys() | theirs.keys()):
+            one, other = theirs.get(id), ours.get(id)
+            if one != other:
+                raise Differ(name, f"the row of task {id}", *_only_differing(one, other))
+
+
+def _only_differing(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tuple[object, object]:
+    if one is None or other is None:
+        return one, other
+    names = [name for name in one if one[name] != other.get(name)]
+    return {name: one[name] for name in names}, {name: other.get(name) for name in names}
+
+
+Kinds = Mapping[str, ir.Type]
+_BUILTIN = ("id", "state", "attempts", "depth", "parent", "root")
+_MOMENTS = ("created_at", "entered_at", "run_at")
+
+
+def _their_row(row: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
+    found = {name: row[name] for name in (*_BUILTIN, *_MOMENTS)}
+    found |= {name: exact(row[name], type) for name, type in kinds.items()}
+    return {**found, "stuck": row.get("_stuck") is not None, "leased": row.get("_worker") is not None}
+
+
+def _our_row(task: Task, kinds: Kinds) -> dict[str, Any]:
+    found = {name: getattr(task, name) for name in _BUILTIN}
+    found |= {name: to_json(getattr(task, name), "timestamptz") for name in _MOMENTS}
+    values = {**task.params, **task.vars}
+    found |= {name: exact(to_json(values[name], type.kind), type) for name, type in kinds.items()}
+    return {**found, "stuck": task.stuck is not None, "leased": task.lease is not None}
+
+
+def _their_hop(row: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
+    changed = {name: exact(value, kinds[name]) for name, value in (row["changed"] or {}).items()}
+    plain = {name: row[name] for name in ("at", "event", "from_state", "to_state", "actor")}
+    return {**plain, "payload": _payload(row["event"], row["payload"]), "changed": changed}
+
+
+def _our_hop(hop: Hop, kinds: Kinds) -> dict[str, Any]:
+    changed = {name: exact(to_json(value, kinds[name].kind), kinds[name]) for name, value in hop.changed.items()}
+    plain = {name: getattr(hop, name) for name in ("event", "from_state", "to_state", "actor")}
+    at = to_json(hop.at, "timestamptz")
+    return {**plain, "at": at, "payload": _payload(hop.event, hop.payload), "changed": changed}
+
+
+def _payload(event: str | None, payload: Any) -> Any:
+    """Without words that only Postgres knows: its messages, its tokens."""
+    if event == "stuck":
+        return None
+    if isinstance(payload, dict) and event in {"ERROR", "late"}:
+        payload = {name: value for name, value in payload.items() if name not in {"message", "traceback", "token"}}
+    return payload or None
+
+
+def exact(value: Any, type: ir.Type) -> Any:
+    """A JSON value such that two are equal where their digits are; floats, where they are one number."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [exact(item, type) for item in value]
+    if isinstance(value, dict):
+        return {name: exact(item, type) for name, item in value.items()}
+    if isinstance(value, bool | str):
+        return value
+    return float(value) if type.kind == "float" else text(Decimal(value), "numeric")
+
+
+def quoted(value: str) -> str:
+    """A text as SQL has it."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"E'{escaped}'"
+
+
+def argument(value: Any, kind: str) -> str:
+    """A param as a call by name has it."""
+    if value is None:
+        return "null"
+    return quoted(value if isinstance(value, str) and kind != "json" else json_text(value))
