@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from constants import has_failing_constant
 from contest_of_two import Both, Differ
 from random_machines import Module, module
-from random_steps import Step, Steps, Tick
+from random_steps import Step, Steps, Stop, Tick
 from server_side import Database
 
 from jetpackc.check import compile_sources
@@ -38,13 +39,24 @@ def compiled(made: Module, machines: Sequence[str]) -> tuple[ir.Program, list[st
         source = Source(f"{NAME}.jet", made.text(machines))
         result = compile_sources([source])
         if result.program is not None:
-            return result.program, list(machines)
+            (module,) = result.program.modules
+            enums = {enum.name: enum.values for enum in module.enums}
+            failing = {each.name for each in module.machines if has_failing_constant(each, enums)}
+            kept = [text for text in machines if _name(text) not in failing]
+            if len(kept) == len(machines):
+                return result.program, list(machines)
+            machines = kept
+            continue
         lines = {found.span.line for found in result.diagnostics if found.is_error}
         kept = [text for text in machines if not _hit(source.text, text, lines)]
         if len(kept) == len(machines):
             raise AssertionError("\n".join(found.message for found in result.diagnostics if found.is_error))
         machines = kept
     return None
+
+
+def _name(machine: str) -> str:
+    return re.split(r"[( ]", machine)[1]
 
 
 def _hit(text: str, machine: str, lines: Iterable[int]) -> bool:
@@ -84,7 +96,11 @@ def _round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
     steps: Timed = []
     for name, each in chosen.items():
         leases = {id: len(found) for id, found in both.leases.items()}
-        steps += [(each.step(both.tasks(name), leases), chance.choice(WAITS)) for _ in range(2)]
+        for _ in range(2):
+            step = each.step(both.tasks(name), leases)
+            steps.append((step, chance.choice(WAITS)))
+            if isinstance(step, Stop):
+                break
     if chance.random() < 0.3:
         steps.append((Tick(), chance.choice(WAITS)))
     return steps
@@ -97,22 +113,36 @@ def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: 
     """The disagreement with no more machines and steps than it needs, as far as leaving out one by one tells."""
     machine = differ.machine.partition(".")[2]
     near = _closure(texts, machine) if machine else texts
-    kept = [(step, wait) for step, wait in steps]
+    names = {f"{NAME}.{_name(text)}" for text in near}
+    kept = _only(steps, names)
     found = _replay(server, made, near, kept)
     if found is None:
         near, found = texts, differ
-    for size in (64, 16, 4, 1):
+    for size in (64, 16, 4, 1) if len(kept) < 1000 else ():
         at = 0
-        while at < len(kept) and len(kept) < 4000:
+        while at < len(kept):
             fewer = kept[:at] + kept[at + size :]
             smaller = _replay(server, made, near, fewer)
             if smaller is None:
                 at += size
             else:
                 kept, found = fewer, smaller
-    near, found = _fewer_lines(server, made, near, kept, found)
+    if len(near) < 4:
+        near, found = _fewer_lines(server, made, near, kept, found)
     shown = "\n".join(f"  +{wait.total_seconds()}s {step}" for step, wait in kept)
     return f"{found}\n\n{made.text(near)}\nsteps:\n{shown}\n"
+
+
+def _only(steps: Timed, machines: set[str]) -> Timed:
+    """The steps of these machines, at the times they had."""
+    found: Timed = []
+    passed = timedelta()
+    for step, wait in steps:
+        passed += wait
+        if machine_of(step) in {"", *machines}:
+            found.append((step, passed))
+            passed = timedelta()
+    return found
 
 
 def _fewer_lines(
@@ -132,7 +162,7 @@ def _fewer_lines(
 
 
 def _closure(texts: list[str], machine: str) -> list[str]:
-    by_name = {text.split()[1].partition("(")[0]: text for text in texts}
+    by_name = {_name(text): text for text in texts}
     wanted, found = [machine], set[str]()
     while wanted:
         name = wanted.pop()
@@ -154,8 +184,7 @@ def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> Dif
     database = Database(server, program)
     try:
         both = Both(database, program)
-        known = both.machines
-        both.play_singly([(step, wait) for step, wait in steps if machine_of(step) in {"", *known}])
+        both.play_singly(steps)
         both.compare_all()
     except Differ as differ:
         return differ

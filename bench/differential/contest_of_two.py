@@ -18,6 +18,8 @@ from jetpackc.ir import model as ir
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ACTOR = "postgres"
+GRACE = timedelta(seconds=5)
+"""How long a sweep leaves it to a worker that lives to end a run that took too long."""
 
 
 class Differ(Exception):
@@ -160,7 +162,7 @@ class Both:
             found = {"error": error.sqlstate}
         if isinstance(answer, dict) and "error" in answer:
             message = answer.pop("message")
-            if answer != found:
+            if _class(answer) != _class(found):
                 raise Differ(self._machine_of(step), f"{step}", f"{answer} {message}", found)
         elif found != answer:
             raise Differ(self._machine_of(step), f"{step}", answer, found)
@@ -195,7 +197,7 @@ class Both:
                 self._gone.append(self._workers.pop(step.machine).name)
                 return True
             case Tick():
-                return self.world.sweep(self._gone)
+                return self.world.sweep(self._gone, GRACE)
 
     def _there(self, ref: Ref) -> Task:
         task = self._at(ref)
@@ -256,6 +258,12 @@ class Both:
                 raise Differ(name, f"the row of task {id}", *_only_differing(one, other))
 
 
+def _class(answer: Any) -> Any:
+    """An error of reckoning is as good as another: of several, who comes first is not promised."""
+    state = answer.get("error") if isinstance(answer, dict) else None
+    return "22" if state and (state[:2] == "22" or state == "23514") else answer
+
+
 def _only_differing(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> tuple[object, object]:
     if one is None or other is None:
         return one, other
@@ -301,6 +309,8 @@ def _payload(event: str | None, payload: Any) -> Any:
         return None
     if isinstance(payload, dict) and event in {"ERROR", "late"}:
         payload = {name: value for name, value in payload.items() if name not in {"message", "traceback", "token"}}
+        if payload.get("type") == "transition":
+            payload.pop("event", None)  # what could not be dispatched
     return payload or None
 
 

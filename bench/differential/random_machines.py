@@ -19,6 +19,7 @@ class Spawnable:
     name: str
     params: Fields
     required: frozenset[str]
+    queue: bool
 
 
 @dataclass
@@ -57,10 +58,12 @@ def _fields(prefix: str, chance: Random, most: int) -> Fields:
 def _signature(fields: Fields, chance: Random, defaults: float) -> tuple[str, frozenset[str]]:
     """The fields as they are declared, some with constants for defaults; which must be given."""
     shown, required = [], set()
-    for each in fields:
+    for number, each in enumerate(fields):
         shown.append(f"{each.text}: {each.kind}{'?' if each.optional else ''}")
         if chance.random() < defaults:
-            shown[-1] += f" = {literal(each.kind, chance)}"
+            before = fields[:number]
+            made = Expressions(chance, before, builtins=False, growing=False, depth=2)
+            shown[-1] += f" = {made.of(each.kind) if chance.random() < 0.4 else literal(each.kind, chance)}"
         elif not each.optional:
             required.add(each.text)
     return f"({', '.join(shown)})" if shown else "", frozenset(required)
@@ -117,7 +120,13 @@ class _Machine:
         self.goals = [state for state in self.flat if state.role not in {"running"}]
         self.shown = set[str]()  # optional names that a guard or a `set` has shown not to be null, where we are
         self.signature, required = _signature(self.params, chance, 0.3)
-        self.spawnable = Spawnable(name, self.params, required)
+        self.spawnable = Spawnable(name, self.params, required, self._starts_queued())
+
+    def _starts_queued(self) -> bool:
+        first = self.states[0] if self.states else None
+        while first and first.inner:
+            first = first.inner[0]
+        return self.style == "task" or (first is not None and first.queue)
 
     # ------------------------------------------------------------ the whole
 
@@ -386,7 +395,7 @@ class _Machine:
         arguments = ", ".join(
             f"{each.text}: {made.optional(each.kind) if each.optional else made.of(each.kind)}" for each in given
         )
-        delay = f" in {literal('interval', self.chance)}" if self._maybe(0.3) else ""
+        delay = f" in {literal('interval', self.chance)}" if target.queue and self._maybe(0.5) else ""
         return f"spawn {'root ' if self._maybe(0.4) else ''}{target.name}({arguments}){delay}"
 
 

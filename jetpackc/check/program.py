@@ -12,6 +12,7 @@ from jetpackc.check.imports import reach
 from jetpackc.check.probe import check_probes
 from jetpackc.check.report import Report
 from jetpackc.check.spawning import check_spawning
+from jetpackc.check.spawns import check_spawns
 from jetpackc.check.subject import Subject
 from jetpackc.check.survey import check_company
 from jetpackc.check.usage import check_declared_events
@@ -80,6 +81,7 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
                 check_flow(subject)
         if found.complete:
             check_declared_events(found.module, sent, report)
+            check_spawns(found.module, report)
         lowered.append(found.module)
     check_spawning(subjects)
     return ir.Program(tuple(lowered))

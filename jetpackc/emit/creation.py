@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jetpackc.check.walk import is_constant
-from jetpackc.emit.expressions import Scope, top
+from jetpackc.emit.expressions import Scope, expression, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, SINGLE, Shape
@@ -20,6 +20,7 @@ _CONTROL_TYPES = {
     "_root": "bigint",
     "_depth": "integer",
     "_at": "timestamptz",
+    "_by": "text",
 }
 Values = dict[str, Sql]
 
@@ -68,7 +69,7 @@ def _add(shape: Shape) -> SqlObject:
         label=label,
         unique=bool(shape.machine.uniques),
         claimable=shape.starts_claimable,
-        no_delay=literal(f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: no delay"),
+        no_delay=_no_delay(shape),
         gave_up=literal(f"{shape.names.label}: the tasks in the way keep changing; try again"),
     )
     types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + FAMILY)])
@@ -109,6 +110,10 @@ def _refusals(shape: Shape, param: ir.Field, label: Sql) -> list[dict[str, Sql]]
     return found
 
 
+def _no_delay(shape: Shape) -> Sql:
+    return literal(f"{shape.names.label} starts in {shape.machine.initial}, where no worker takes it: no delay")
+
+
 def _not_later(control: Values) -> str:
     return f"if coalesce({control['_delay']}, interval '0 s') <= interval '0 s' and coalesce({control['_run_at']}, v_now) <= v_now"
 
@@ -137,7 +142,7 @@ def insert_lines(
         *[scope.now] * 3,
         f"coalesce({control['_priority']}, 0)",
         control["_key"],
-        *["v_actor"] * 2,
+        *[f"coalesce({control['_by']}, v_actor)"] * 2,
     ]
     if shape.starts_claimable:
         columns.append("run_at")
@@ -196,7 +201,7 @@ def _same(shape: Shape, name: str, value: Sql) -> str:
 
 def _var(shape: Shape, name: str, scope: Scope) -> Sql:
     var = next(var for var in shape.machine.vars if var.name == name)
-    return top(var.default, scope) if var.default is not None else Sql("null")
+    return expression(var.default, scope) if var.default is not None else Sql("null")
 
 
 def unique_condition(shape: Shape, unique: ir.Unique, alias: str = "") -> Sql:
@@ -219,7 +224,7 @@ def _create(shape: Shape) -> SqlObject:
         arguments=[
             *(scope.column(param.name) for param in params),
             *(f"{label}.{key}" for key in CONTROLS),
-            *("null", "null", "0", "null"),
+            *("null", "null", "0", "null", "null"),
         ],
         place=Sql(place(shape.machine.span)),
     )
@@ -264,7 +269,7 @@ def _insert_many(shape: Shape) -> SqlObject:
     name = shape.names.internal("insert")
     source = _records(shape)
     numbered = ["(", f"  select nextval('jet.task_id') as _id, x.* from {source[0]}", *source[1:-1], f"{source[-1]}) x"]
-    sort = [_given_column(shape, column) for one in shape.machine.uniques for column in one.columns]
+    sort = [_given_column(shape, column) for one in shape.machine.uniques for column in one.columns if _varies(shape, column)]
     text = render(
         "insert_many",
         insert_many=name,
@@ -273,7 +278,7 @@ def _insert_many(shape: Shape) -> SqlObject:
         settings=SETTINGS,
         unique=bool(shape.machine.uniques),
         arguments=[
-            *(_given(shape, param, "v_row") for param in ordered_params(shape)),
+            *(Sql(f"v_row.{ident(param.name)}") for param in ordered_params(shape)),
             *(f"v_row.{key}" for key in CONTROLS + FAMILY),
         ],
         plain_insert=_insert_rows(shape, numbered, "x._id"),
@@ -282,11 +287,19 @@ def _insert_many(shape: Shape) -> SqlObject:
         sort=[*sort, Sql("x._key")],
         wake=_wake(shape),
         label=literal(shape.names.label),
+        claimable=shape.starts_claimable,
+        no_delay=_no_delay(shape),
         controls=shape.controls,
         spec=shape.spec(shape.machine.params),
         hint=_params_hint(shape),
     )
     return function(name, text, "jsonb")
+
+
+def _varies(shape: Shape, name: str) -> bool:
+    """Whether a column may differ between new rows. (A constant cannot be ordered by, even.)"""
+    var = next((var for var in shape.machine.vars if var.name == name), None)
+    return var is None or not (var.default is None or is_constant(var.default))
 
 
 def _insert_rows(shape: Shape, source: list[str], identity: str) -> list[str]:

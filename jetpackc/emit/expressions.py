@@ -98,6 +98,9 @@ def _binary(node: ir.Binary, scope: Scope) -> Sql:
         return Sql(f"coalesce({left}, {right})")
     if node.operator == "%":
         return Sql(f"mod({left}, {right})")
+    if node.operator == "-" and node.left.type.kind == node.right.type.kind == "timestamptz":
+        # A length of time has no days: Postgres would make 24 hours a day, which is another text, and may have 23.
+        return Sql(f"(extract(epoch from {left} - {right})::double precision * interval '1 s')")
     collate = ' collate "C"' if node.operator in _ORDERED and node.left.type.kind in ("text", "enum") else ""
     return Sql(f"({left}{collate} {_OPERATORS.get(node.operator, node.operator)} {right})")
 

@@ -206,7 +206,7 @@ def _spawned(shape: Shape) -> list[str]:
         insert = qualified(schema or shape.module.name, f"_{machine}_insert")
         lines += [
             f"perform {insert}((",
-            "  select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at) || case when not (s.value -> 'root')::boolean then",
+            "  select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then",
             "    jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)",
             f"  from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = {literal(target)}));",
         ]

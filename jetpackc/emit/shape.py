@@ -39,7 +39,7 @@ KEYED = Sql(
 # For functions that look at one task.
 SINGLE = Sql(f"{SETTINGS}\nset enable_seqscan = off set jit = off")
 CONTROLS = ("_delay", "_run_at", "_priority", "_key")
-FAMILY = ("_parent", "_root", "_depth", "_at")
+FAMILY = ("_parent", "_root", "_depth", "_at", "_by")
 
 
 def shown(type_: ir.Type) -> str:

@@ -53,7 +53,7 @@ def _internal(shape: Shape, suffix: str, types: str, **values: object) -> SqlObj
 
 
 def _trouble(shape: Shape) -> SqlObject:
-    return _internal(shape, "trouble", "bigint, text, jsonb, jsonb, text, text")
+    return _internal(shape, "trouble", "bigint, text, jsonb, jsonb, text, text, bigint")
 
 
 def _settle(shape: Shape) -> SqlObject:

@@ -36,33 +36,34 @@ class Dispatch:
     actor: str
     hops: list[Hop] = field(default_factory=list)
     spawned: list[Spawned] = field(default_factory=list)
+    assigned: set[str] = field(default_factory=set)
+    """The vars that this hop has set so far."""
 
     def begin(self, delay: timedelta | None) -> None:
         """A new task: the enters of its initial state, and on. Raises UndoneError."""
-        vars, target = dict(self.task.vars), self.task.state
+        target = self.task.state
         self._stand(target, delay)
         move = self._enter(chart.ancestors(self.machine, target)[::-1])
-        self._record(None, None, vars)
+        self._record(None, None)
         self._go_on(move)
 
-    def take(self, event: Event, was: Mapping[str, Any]) -> bool:
-        """Take an event; False, and nothing has changed, where no clause takes it. `was`: the vars before. Raises
-        UndoneError."""
+    def take(self, event: Event) -> bool:
+        """Take an event; False, and nothing has changed, where no clause takes it. Raises UndoneError."""
         clause = self._pick(event.name, event.fields)
         if clause is None:
             return False
         state = self.task.state
         move = self._clause(clause, event.fields)
         following = self._move(move) if move else None
-        self._record(event, state, was)
+        self._record(event, state)
         self._go_on(following)
         return True
 
     def _go_on(self, move: Move | None) -> None:
         while move is not None:
-            state, vars = self.task.state, dict(self.task.vars)
+            state = self.task.state
             following = self._move(move)
-            self._record(None, state, vars)
+            self._record(None, state)
             move = following
 
     # ------------------------------------------------------------ one hop
@@ -97,11 +98,13 @@ class Dispatch:
 
     def _stand(self, target: str, delay: timedelta | None) -> None:
         task = self.task
-        claimable = chart.clauses(self.machine, target, chart.LOCKED)
         task.state, task.entered_at = target, self.at
         task.ended = chart.is_final(self.machine, target)
-        task.run_at = self._later(delay or timedelta()) if claimable else None
-        task.lease = task.stuck = None
+        task.lease = None
+        if chart.clauses(self.machine, target, chart.LOCKED):
+            task.run_at = self._later(delay or timedelta())
+        elif chart.states(self.machine)[target].run is None:
+            task.run_at = None
 
     def _later(self, delay: timedelta) -> datetime:
         return self.at + max(delay, timedelta())
@@ -159,6 +162,7 @@ class Dispatch:
             self.task.attempts = scope.value(statement.value, ir.Type("int"))
             return
         var = next(var for var in self.machine.vars if var.name == statement.name)
+        self.assigned.add(var.name)
         self.task.vars[var.name] = scope.value(statement.value, var.type)
 
     def _spawn(self, statement: ir.Spawn, scope: Scope) -> None:
@@ -173,12 +177,13 @@ class Dispatch:
 
     # ------------------------------------------------------------ history
 
-    def _record(self, event: Event | None, source: str | None, was: Mapping[str, Any]) -> None:
+    def _record(self, event: Event | None, source: str | None) -> None:
         task = self.task
         if len(self.hops) == MAX_HOPS:
             message = f"more than {MAX_HOPS} hops from one event to {task.machine} {task.id}, in state {task.state}"
             raise UndoneError(TOO_MANY_HOPS, message)
         task.seq += 1
-        changed = {} if source is None else {name: value for name, value in task.vars.items() if value != was[name]}
+        changed = {} if source is None else {name: task.vars[name] for name in self.assigned}
+        self.assigned = set()
         name, payload = (event.name, event.payload) if event else (None, None)
         self.hops.append(Hop(task.id, task.seq, self.at, name, payload, source, task.state, changed, self.actor))

@@ -15,11 +15,11 @@ Given = dict[str, tuple[Any, ir.Type]]
 
 def params(machine: ir.Machine, given: Mapping[str, Any], enums: Enums) -> Given:
     """What a new task is created with. Raises UndoneError where it does not fit."""
-    required = {each.name for each in machine.params if each.default is None and not each.type.optional}
-    why = _misfit(machine.name, given, machine.params, required)
+    why = _misfit(machine.name, given, machine.params)
     if why:
         raise UndoneError(BAD_CALL, why)
-    typed = _typed(machine.params, given, enums, BAD_CALL)
+    asked = [each for each in machine.params if each.name in given]
+    typed = _typed(asked, given, enums, BAD_CALL)
     known = {each.name: each.type for each in machine.params}
     return {name: (typed[name], known[name]) for name in given}
 
@@ -29,17 +29,18 @@ def sent(machine: ir.Machine, event: str, payload: Any, enums: Enums) -> dict[st
     signature = next((each for each in machine.signatures if each.event == event and not each.state), None)
     if signature is None or event in chart.LIFECYCLE:
         raise UndoneError(BAD_CALL, f"{machine.name} has no event {event}")
-    why = _event_misfit(event, payload, signature.fields)
+    why = _misfit(event, {} if payload is None else payload, signature.fields)
     if why:
         raise UndoneError(BAD_CALL, why)
     return _typed(signature.fields, payload or {}, enums, BAD_CALL)
 
 
 def misfit(machine: ir.Machine, leaf: str, event: str, payload: Any) -> str | None:
-    """What is wrong with the payload that a handler returned; None where nothing is, or where nothing takes it."""
+    """What is wrong with the payload that a handler returned; None where nothing is, or where nothing takes it. What it
+    returned besides is left alone."""
     if not chart.clauses(machine, leaf, event):
         return None
-    return _event_misfit(event, payload, _fields(machine, leaf, event))
+    return _lacking(event, payload or {}, _fields(machine, leaf, event)) if event != "ERROR" else None
 
 
 def returned(machine: ir.Machine, leaf: str, event: str, payload: Any, enums: Enums) -> dict[str, Any]:
@@ -59,21 +60,17 @@ def _fields(machine: ir.Machine, leaf: str, event: str) -> tuple[ir.Field, ...]:
     return chart.ERROR_FIELDS if event == "ERROR" else chart.fields(machine, event, leaf)
 
 
-def _event_misfit(event: str, payload: Any, fields: Sequence[ir.Field]) -> str | None:
-    given = {} if payload is None else payload
-    required = {each.name for each in fields if each.default is None and not each.type.optional}
-    return _misfit(event, given, fields, required if event != "ERROR" else set())
-
-
-def _misfit(what: str, given: Any, fields: Sequence[ir.Field], required: set[str]) -> str | None:
+def _misfit(what: str, given: Any, fields: Sequence[ir.Field]) -> str | None:
     if not isinstance(given, Mapping):
         return f"{what} takes an object of fields"
-    known = {each.name for each in fields}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        return f"{what} has no field '{unknown[0]}'"
-    lacking = [each for each in fields if each.name in required and given.get(each.name) is None]
-    return f"{what} needs field '{lacking[0].name}'" if lacking else None
+    unknown = sorted(set(given) - {each.name for each in fields})
+    return f"{what} has no field '{unknown[0]}'" if unknown else _lacking(what, given, fields)
+
+
+def _lacking(what: str, given: Mapping[str, Any], fields: Sequence[ir.Field]) -> str | None:
+    required = (each for each in fields if each.default is None and not each.type.optional)
+    lacking = next((each for each in required if given.get(each.name) is None), None)
+    return f"{what} needs field '{lacking.name}'" if lacking else None
 
 
 def _typed(fields: Sequence[ir.Field], given: Mapping[str, Any], enums: Enums, sqlstate: str | None) -> dict[str, Any]:

@@ -24,6 +24,8 @@ NewId = Callable[[str, int | None], int]
 """Gives the id of a new task, from its machine and its parent."""
 
 _FALLS = frozenset(("RELEASED", "TIMEOUT", "LEASE_EXPIRED"))
+NO_TIME = timedelta()
+SWEEPER = "jet.tick"
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -80,11 +82,9 @@ class World:
         if delay is not None and not chart.clauses(begun, begun.initial, chart.LOCKED):
             raise UndoneError(BAD_CALL, f"{machine} starts in {begun.initial}, where no worker takes it: no delay")
         with self._whole():
-            made = []
-            for params in tasks:
-                given = payloads.params(self._machine(machine), params, self._enums_of(machine))
-                made.append(self._create(Spawned(machine, given, True, delay), None, self.now, actor, priority))
-            return made
+            given = [payloads.params(begun, params, self._enums_of(machine)) for params in tasks]
+            new = [Spawned(machine, each, True, delay) for each in given]
+            return [self._create(each, None, self.now, actor, priority) for each in new]
 
     def send(self, id: int, event: str, payload: Any, actor: str) -> Sent:
         """Dispatch an event to a task."""
@@ -103,7 +103,8 @@ class World:
         if stuck is None:
             return Sent(False, task.state)
         with self._whole():
-            self._note(task, "unstuck", None, actor, stuck=None)
+            claimable = chart.clauses(self._machine(task.machine), task.state, chart.LOCKED)
+            self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if claimable else None)
             if stuck.event != chart.LOCKED:
                 self._outcome(self.tasks[id], stuck.event, stuck.payload, stuck.set, actor)
             return Sent(True, self.tasks[id].state)
@@ -121,15 +122,17 @@ class World:
         """End runs: what became of each."""
         return {each.id: self._resolve(worker, each) for each in outcomes}
 
-    def sweep(self, gone: Sequence[str], actor: str = "jet.tick") -> int:
-        """End the runs that took too long, and those of workers that are gone; gives how many."""
-        due = [(task, why) for task in self.tasks.values() if (why := self._due(task, gone))]
+    def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
+        """End the runs of workers that are gone, and those that took too long, and `grace` on top, which leaves it to
+        a worker that lives to end them itself; gives how many."""
+        due = [(task, why) for task in self.tasks.values() if (why := self._due(task, gone, grace))]
         for task, why in due:
-            self._finish(task, Finished(task.id, 0, why), actor)
+            self._finish(task, Finished(task.id, 0, why), SWEEPER)
         return len(due)
 
     def _claimable(self, task: Task) -> bool:
-        return task.run_at is not None and task.run_at <= self.now and task.stuck is None
+        queues = chart.clauses(self._machine(task.machine), task.state, chart.LOCKED)
+        return bool(queues) and task.stuck is None and task.run_at is not None and task.run_at <= self.now
 
     def _claim(self, task: Task, worker: str) -> Task | None:
         try:
@@ -165,15 +168,15 @@ class World:
             stuck = Stuck(outcome.event, outcome.payload, outcome.set, str(error))
             return self._poisoned(task, stuck, actor)
 
-    def _due(self, task: Task, gone: Sequence[str]) -> str | None:
+    def _due(self, task: Task, gone: Sequence[str], grace: timedelta) -> str | None:
         if task.lease is None:
             return None
-        timeout = chart.states(self._machine(task.machine))[task.state].timeout
+        lost, timeout = task.lease.worker in gone, chart.states(self._machine(task.machine))[task.state].timeout
         if timeout is not None:
-            scope = Scope(task, self.now, self._enums_of(task.machine), {})
-            if task.entered_at + scope.value(timeout) <= self.now:
+            allowed = Scope(task, self.now, self._enums_of(task.machine), {}).value(timeout)
+            if task.entered_at + allowed + (NO_TIME if lost else grace) <= self.now:
                 return "TIMEOUT"
-        return "LEASE_EXPIRED" if task.lease.worker in gone else None
+        return "LEASE_EXPIRED" if lost else None
 
     # ------------------------------------------------------------ outcomes
 
@@ -199,11 +202,11 @@ class World:
         """A step that cannot be made: ERROR once, where it is taken, else the task is set aside."""
         try:
             with self._whole():
-                if stuck.event not in {"ERROR", *_FALLS} and self._error(task, "transition", stuck.error, actor):
+                if stuck.event != "ERROR" and self._error(task, "transition", stuck.error, actor):
                     return "failed"
         except UndoneError:
             pass
-        self._note(task, "stuck", stuck.error, actor, stuck=stuck, lease=None)
+        self._note(task, "stuck", stuck.error, actor, stuck=stuck, lease=None, run_at=None)
         return "stuck"
 
     # ------------------------------------------------------------ one dispatch
@@ -212,9 +215,11 @@ class World:
         at = max(self.now, task.last + _MOMENT)
         changing = replace(task, vars={**task.vars, **(set or {})}, last=at)
         machine = self._machine(task.machine)
-        dispatch = Dispatch(machine, changing, at, self._enums_of(task.machine), event.actor)
-        if not dispatch.take(event, task.vars):
+        dispatch = Dispatch(machine, changing, at, self._enums_of(task.machine), event.actor, assigned={*(set or ())})
+        if not dispatch.take(event):
             return False
+        if changing.state != task.state:
+            changing.stuck = None
         self._commit(dispatch, event.actor)
         return True
 
@@ -226,8 +231,8 @@ class World:
             task.parent, task.root, task.depth = parent.id, parent.root, parent.depth + 1
         scope = Scope(task, at, enums, {})
         for param in machine.params:
-            value, type = new.arguments.get(param.name, (None, None))
-            task.params[param.name] = _default(param, scope) if type is None else cast(value, type, param.type, enums)
+            value, type = new.arguments.get(param.name, (None, param.type))
+            task.params[param.name] = _default(param, scope) if value is None else cast(value, type, param.type, enums)
         for var in machine.vars:
             task.vars[var.name] = _default(var, scope)
         dispatch = Dispatch(machine, task, at, enums, actor)
