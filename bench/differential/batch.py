@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from random import Random
 
 from constants import has_failing_constant
@@ -14,10 +15,13 @@ from random_machines import Module, module
 from random_steps import Step, Steps, Stop, Tick
 from server_side import Database
 
-from jetpackc.check import compile_sources
+from jetpackc.check.expansion import expand
+from jetpackc.check.program import lower
+from jetpackc.check.report import Report
 from jetpackc.ir import model as ir
 from jetpackc.postgres import Server
 from jetpackc.source import Source
+from jetpackc.syntax import ast, parse
 
 NAME = "d"
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (0.001, 0.001, 0.25, 1, 2, 7, 60, 400, 4000))
@@ -33,46 +37,51 @@ class Played:
     disagreement: str | None = None
 
 
-def compiled(made: Module, machines: Sequence[str]) -> tuple[ir.Program, list[str]] | None:
-    """The program of these machines, less those that do not compile, and their texts."""
-    while machines:
-        source = Source(f"{NAME}.jet", made.text(machines))
-        result = compile_sources([source])
-        if result.program is not None:
-            (module,) = result.program.modules
-            enums = {enum.name: enum.values for enum in module.enums}
-            failing = {each.name for each in module.machines if has_failing_constant(each, enums)}
-            kept = [text for text in machines if _name(text) not in failing]
-            if len(kept) == len(machines):
-                return result.program, list(machines)
-            machines = kept
-            continue
-        lines = {found.span.line for found in result.diagnostics if found.is_error}
-        kept = [text for text in machines if not _hit(source.text, text, lines)]
-        if len(kept) == len(machines):
-            raise AssertionError("\n".join(found.message for found in result.diagnostics if found.is_error))
+_HARMLESS = frozenset(("J303", "J304", "J305", "J322"))
+"""What a random machine may do that no sensible one does: guards that are never true, clauses that are never tried,
+states that nothing leads to or leaves."""
+
+
+def compiled(made: Module, machines: Sequence[str]) -> tuple[ir.Program, list[str]]:
+    """The program of these machines, and their texts; a stub is in the place of each that does not compile."""
+    stubs = {_name(stub): stub for stub in made.stubs}
+    head = _tree("head", "\n".join(made.head))
+    while True:
+        report = Report()
+        trees = [head, *(_tree(_name(text), f"module {NAME}\n{text}") for text in machines)]
+        program = lower(expand(trees, report), report)
+        wrong = [each for each in report.diagnostics if each.is_error and each.rule.code not in _HARMLESS]
+        bad = {each.span.path for each in wrong if each.span} if wrong else _failing(program)
+        kept = [stubs[_name(text)] if _name(text) in bad else text for text in machines]
+        if kept == list(machines):
+            assert not wrong, wrong[0].message
+            return program, kept
         machines = kept
-    return None
+
+
+@lru_cache(maxsize=256)
+def _tree(name: str, text: str) -> ast.File:
+    tree, found = parse(Source(name, text))
+    assert not found, found[0].message
+    return tree
+
+
+def _failing(program: ir.Program) -> set[str]:
+    (module,) = program.modules
+    enums = {enum.name: enum.values for enum in module.enums}
+    return {each.name for each in module.machines if has_failing_constant(each, enums)}
 
 
 def _name(machine: str) -> str:
     return re.split(r"[( ]", machine)[1]
 
 
-def _hit(text: str, machine: str, lines: Iterable[int]) -> bool:
-    first = text[: text.index(machine)].count("\n") + 1
-    last = first + machine.count("\n")
-    return any(first <= line <= last for line in lines)
-
-
 def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
     """Play a batch to its end, or to the first disagreement."""
     chance = Random(seed)
     made = module(NAME, machines, chance)
-    found = compiled(made, made.machines)
-    if found is None:
-        return Played(0, 0)
-    program, texts = found
+    program, texts = compiled(made, made.machines)
+    programs = len(set(texts) - set(made.stubs))
     done: Timed = []
     database = Database(server, program)
     try:
@@ -84,12 +93,22 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
                 done += steps
                 both.play(steps)
             both.compare_all()
-        except Differ as differ:
+        except Differ as found:
+            differ = _earliest(both, found)
             shown = _case(server, made, texts, done, differ)
-            return Played(len(texts), len(both.world.history), f"seed {seed}\n{shown}")
-        return Played(len(texts), len(both.world.history))
+            return Played(programs, len(both.world.history), f"seed {seed}\n{shown}")
+        return Played(programs, len(both.world.history))
     finally:
         database.close()
+
+
+def _earliest(both: Both, differ: Differ) -> Differ:
+    """What an answer differs in often began before: the first hop that differs, where there is one."""
+    try:
+        both.compare_all()
+    except Differ as earlier:
+        return earlier
+    return differ
 
 
 def _round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
@@ -175,12 +194,11 @@ def _closure(texts: list[str], machine: str) -> list[str]:
 def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> Differ | None:
     """Play steps one by one, those of machines that are there."""
     try:
-        found = compiled(made, texts)
+        program, found = compiled(made, texts)
     except AssertionError:
         return None
-    if found is None or len(found[1]) < len(texts):
+    if found != texts:
         return None
-    program, _ = found
     database = Database(server, program)
     try:
         both = Both(database, program)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -10,6 +11,8 @@ ENUMS = {"colour": ("red", "green", "blue"), "tier": ("free", "pro")}
 KINDS = ("int", "int", "int", "bigint", "numeric", "float", "text", "text", "bool", "interval", "timestamptz", "date")
 OTHERS = ("uuid", "colour", "tier", "json", "int[]", "text[]", "colour[]")
 PIECES = ("a", "B", "xyz", " ", "0", "12", "-3", "it's", 'say \\"x\\"', "a\\\\b", "%", "\\n", "日", "null", "$$")
+_VARY = frozenset(("now", "attempts", "depth", "id", "parent", "root", "state", "created_at", "entered_at"))
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 UUIDS = ("0198c0de-0000-7000-8000-000000000000", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 MEMBERS = ("n", "s", "deep", "list", "none")
 
@@ -44,7 +47,9 @@ class Expressions:
             return f"({some} ?? {self.less.of(kind)})"
         if simple or kind not in _COMPOUND:
             return literal(kind, self.chance)
-        return f"({_COMPOUND[kind](self.less)})"
+        found = f"({_COMPOUND[kind](self.less)})"
+        varies = {name.text for name in self.names} | _VARY
+        return found if varies.intersection(_WORD.findall(found)) else literal(kind, self.chance)
 
     def optional(self, kind: str) -> str:
         """An expression of this type or null."""
@@ -130,6 +135,13 @@ def _one_of(*makers: Maker) -> Maker:
     return lambda made: made.chance.choice(makers)(made)
 
 
+def _strict(*makers: Maker) -> Maker:
+    """One of these, about names that are not null."""
+    return lambda made: made.chance.choice(makers)(
+        replace(made, names=[name for name in made.names if not name.optional])
+    )
+
+
 def _extreme(kind: str) -> Maker:
     return lambda made: f"{made.chance.choice(('min', 'max'))}({made.of(kind)}, {made.of(kind)})"
 
@@ -168,31 +180,48 @@ def _replaced(made: Expressions) -> str:
 
 
 def _compare(made: Expressions) -> str:
-    kind = made.chance.choice((*KINDS, "colour", "tier", "uuid", "int[]"))
-    signs = ("==", "!=") if kind in {"bool", "uuid", "int[]", *ENUMS} else ("==", "!=", "<", "<=", ">", ">=")
-    return f"{made.of(kind)} {made.chance.choice(signs)} {made.of(kind)}"
-
-
-def _loose(made: Expressions) -> str:
-    """A comparison that may be null."""
-    known = [name for name in made.names if name.optional and name.kind in {"int", "text", "numeric", "colour", "bool"}]
+    """A name against something else: what compares constants, or a thing with itself, does not compile."""
+    known = [name for name in made.names if name.kind in _COMPARED]
     if not known:
-        return _compare(made)
+        return "1 < 2"
     name = made.chance.choice(known)
-    sign = made.chance.choice(("==", "!="))
-    return f"{name.text} {sign} {made.of(name.kind)}"
+    plain = name.kind in {"bool", "uuid", "int[]", *ENUMS}
+    other = made.of(name.kind) if made.chance.random() < 0.5 else literal(name.kind, made.chance)
+    if name.text in _WORD.findall(other):
+        other = literal(name.kind, made.chance)
+    return f"{name.text} {made.chance.choice(('==', '!=') if plain else ('==', '!=', '<', '<=', '>', '>='))} {other}"
+
+
+_COMPARED = frozenset((*KINDS, "colour", "tier", "uuid", "int[]"))
+
+
+def _reckoned(made: Expressions) -> str:
+    """What comes out of a computation against a constant."""
+    kind = made.chance.choice(KINDS)
+    if kind == "bool":
+        return _compare(made)
+    return f"{made.of(kind)} {made.chance.choice(('==', '<', '>='))} {literal(kind, made.chance)}"
 
 
 def _mixed(made: Expressions) -> str:
-    left, right = made.chance.sample(("int", "bigint", "numeric", "float"), 2)
-    return f"{made.of(left)} {made.chance.choice(('==', '<', '>='))} {made.of(right)}"
+    known = [name for name in made.names if name.kind in _NUMBERS]
+    if not known:
+        return "1 < 2"
+    name = made.chance.choice(known)
+    return f"{name.text} {made.chance.choice(('==', '<', '>='))} {literal(made.chance.choice(_NUMBERS), made.chance)}"
+
+
+_NUMBERS = ("int", "bigint", "numeric", "float")
 
 
 def _in(made: Expressions) -> str:
-    kind = made.chance.choice(("int", "text", "colour", "numeric", "date"))
-    if kind in {"int", "text", "colour"} and made.chance.random() < 0.4:
-        return f"{made.of(kind)} in {made.of(kind + '[]')}"
-    return f"{made.of(kind)} in ({made.of(kind)}, {made.of(kind)})"
+    known = [name for name in made.names if name.kind in {"int", "text", "colour", "numeric", "date"}]
+    if not known:
+        return "1 < 2"
+    name = made.chance.choice(known)
+    if name.kind in {"int", "text", "colour"} and made.chance.random() < 0.5:
+        return f"{name.text} in {made.of(name.kind + '[]')}"
+    return f"{name.text} in ({made.of(name.kind)}, {literal(name.kind, made.chance)})"
 
 
 def _null(made: Expressions) -> str:
@@ -216,7 +245,7 @@ def _guard(made: Expressions) -> str:
         return f"{left} {made.chance.choice(('and', 'or'))} {_bracketed(rest)}"
     if made.depth > 0 and roll < 0.42:
         return f"not {_bracketed(made)}"
-    return made.chance.choice((_compare, _compare, _loose, _loose, _mixed, _in, _null, _state))(made.less)
+    return made.chance.choice((_compare, _compare, _compare, _reckoned, _reckoned, _mixed, _in, _null, _state))(made.less)
 
 
 def _bracketed(made: Expressions) -> str:
@@ -245,7 +274,7 @@ _COMPOUND: dict[str, Maker] = {
         *(_arithmetic("int", "++--*/%"),) * 5,
         *(_call("abs", "int"), _extreme("int"), _length, _cast("numeric", "int"), _cast("float", "int")),
         *(_word("1", "attempts", "depth"), lambda made: f"{made.of('date')} - {made.of('date')}"),
-        *(_cast("bigint", "int"), lambda made: f'"{made.chance.choice(("7", " 12 ", "-3", "x1", ""))}" as int'),
+        *(_cast("bigint", "int"), _cast("text", "int")),
     ),
     "bigint": _one_of(
         *(_arithmetic("bigint", "+-*/%"),) * 4,
@@ -271,8 +300,8 @@ _COMPOUND: dict[str, Maker] = {
         *(_cast("bool", "text"), _cast("colour", "text"), _cast("date", "text"), _cast("timestamptz", "text")),
         *(_cast("interval", "text"), _cast("uuid", "text"), _word('"s"', 'state ++ ""')),
     ),
-    "bool": _one_of(
-        _compare, _compare, _mixed, _in, _state, _null, _call("starts_with", "text", "text"), _cast("bool", "bool")
+    "bool": _strict(
+        _compare, _compare, _reckoned, _mixed, _in, _state, _null, _call("starts_with", "text", "text"), _cast("bool", "bool")
     ),
     "interval": _one_of(
         *(
@@ -280,7 +309,11 @@ _COMPOUND: dict[str, Maker] = {
             lambda made: f"{made.of('interval')} * {made.chance.choice(('2', '0.5', '(1.5 as float)'))}",
             lambda made: f"{made.of('interval')} / {made.chance.choice(('2', '3', '0.7'))}",
             lambda made: f"{made.of('timestamptz')} - {made.of('timestamptz')}",
-            lambda made: f"backoff({made.of('interval')}, {made.of('int')}, cap: {made.of('interval')})",
+            lambda made: (
+                f"backoff({made.of('interval')}, {made.of('int')}, cap: {made.of('interval')})"
+                if made.builtins
+                else made.of("interval")
+            ),
         ),
         _extreme("interval"),
     ),

@@ -29,6 +29,8 @@ class Module:
     events: dict[str, Fields]
     head: list[str]
     machines: list[str] = field(default_factory=list)
+    stubs: list[str] = field(default_factory=list)
+    """For each machine one of the same head that surely compiles."""
 
     def text(self, machines: Sequence[str] | None = None) -> str:
         """The source, with all machines or some."""
@@ -46,6 +48,7 @@ def module(name: str, machines: int, chance: Random) -> Module:
     for number in range(machines):
         machine = _Machine(f"m{number}", made, known[-6:], chance)
         made.machines.append(machine.text())
+        made.stubs.append(machine.stub())
         known.append(machine.spawnable)
     return made
 
@@ -119,6 +122,7 @@ class _Machine:
         self.flat = list(_walk(self.states))
         self.goals = [state for state in self.flat if state.role not in {"running"}]
         self.shown = set[str]()  # optional names that a guard or a `set` has shown not to be null, where we are
+        self.wide = False  # whether we are where a task may be in one of several states
         self.signature, required = _signature(self.params, chance, 0.3)
         self.spawnable = Spawnable(name, self.params, required, self._starts_queued())
 
@@ -138,12 +142,19 @@ class _Machine:
         lines += self._body()
         return "\n".join([*lines, "}"])
 
+    def stub(self) -> str:
+        """A plain machine with the same params, and a queue to begin with if this one has."""
+        if self._starts_queued():
+            return f'machine {self.name}{self.signature} is task {{ state running {{ run "x:y" }} }}'
+        return f"machine {self.name}{self.signature} {{ initial state s0 {{ on GO -> f1 }} final state f1 }}"
+
     def _body(self) -> list[str]:
         if self.style == "task":
             return self._task()
         if self.style == "gate":
             return self._gate()
         lines = [line for state in self.states for line in self._state(state, None)]
+        self.wide = True
         if self.chance.random() < 0.5:
             target = self._goal()
             lines.append(f"  on STOP{self._when(0.3)} -> {target}")
@@ -154,7 +165,7 @@ class _Machine:
         return lines
 
     def _uniques(self) -> list[str]:
-        names = [each.text for each in (*self.params, *self.vars) if each.kind in {"int", "colour", "bool", "tier", "date"}]
+        names = [each.text for each in (*self.params, *self.vars[:-2]) if each.kind in {"int", "colour", "bool", "tier", "date"}]
         if not names or self.chance.random() > 0.25:
             return []
         columns = self.chance.sample(names, min(len(names), self.chance.randint(1, 2)))
@@ -219,6 +230,7 @@ class _Machine:
 
     def _members(self, state: _State) -> list[str]:
         self.shown.clear()
+        self.wide = state.role == "composite"
         handled: dict[str, bool] = {}
         lines = self._enters(state)
         if self.chance.random() < 0.3 and state.role != "running":
@@ -353,7 +365,7 @@ class _Machine:
         shadowed = {each.text for each in fields}
         names = [*fields, *(each for each in (*self.params, *self.vars) if each.text not in shadowed)]
         names = [each for each in names if not each.optional or each.text not in self.shown]
-        leaves = [state.name for state in self.flat if state.role != "step"] if self.style == "tree" else []
+        leaves = [state.name for state in self.flat if state.role != "step"] if self.wide else []
         return Expressions(self.chance, names, leaves, growing)
 
     # ------------------------------------------------------------ effects

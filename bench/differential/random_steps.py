@@ -142,7 +142,9 @@ class Steps:
             name = self.chance.choice(sorted(self.vars))
             if not self.vars[name].optional or self.chance.random() < 0.7:
                 change = {name: value(self.vars[name], self.chance)}
-        given = payload(fields, self.chance, 0.08)
+        given = payload(fields, self.chance, 0)
+        if self.chance.random() < 0.08:  # of a wrong type only what is read is found out: the worker looks at all
+            given.pop(next(iter(given), ""), None)
         return End((self.name, number), lease, event, given if given or self.chance.random() < 0.5 else None, change)
 
     def _outcome(self, state: str) -> tuple[str, Sequence[ir.Field]]:

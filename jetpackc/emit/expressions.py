@@ -56,9 +56,11 @@ def expression(node: ir.Expr, scope: Scope) -> Sql:
 
 
 def top(node: ir.Expr, scope: Scope) -> Sql:
-    """The same, without the outer parentheses: for a place where nothing stands beside it."""
+    """The same, without the outer parentheses: for a place where nothing stands beside it. A `case` keeps them: its
+    `then` would be that of an `if` around it."""
     text = expression(node, scope)
-    if isinstance(node, ir.Unary | ir.Binary | ir.IsNull | ir.In) and text.startswith("("):
+    outer = isinstance(node, ir.Unary | ir.Binary | ir.IsNull | ir.In)
+    if outer and text.startswith("(") and not text.startswith("(case "):
         return Sql(text[1:-1])
     return text
 
@@ -114,7 +116,7 @@ def _in(node: ir.In, scope: Scope) -> Sql:
     unknown = [text for text, part in ((operand, node.operand), (array, node.options[0])) if part.type.optional]
     if not unknown:
         return Sql(found)
-    return Sql(f"case when num_nulls({', '.join(unknown)}) = 0 then {found} end")
+    return Sql(f"(case when num_nulls({', '.join(unknown)}) = 0 then {found} end)")
 
 
 def _cast(node: ir.Cast, scope: Scope) -> Sql:
@@ -150,8 +152,10 @@ def _access(node: ir.Access, scope: Scope) -> Sql:
         element = f"({operand})[{_plus_one(node.key, key)}]"
         return Sql(f"nullif({element}, 'null'::jsonb)" if node.type.kind == "json" else element)
     found = f"{operand} -> {key}"
-    if node.key.type.kind != "text" and not _is_natural(node.key):
-        found = f"case when {key} >= 0 then {operand} -> ({key}) end"
+    if node.key.type.kind != "text":
+        # To Postgres the first element of what is no array is that itself.
+        natural = "" if _is_natural(node.key) else f" and {key} >= 0"
+        found = f"case when jsonb_typeof({operand}) = 'array'{natural} then {operand} -> ({key}) end"
     return Sql(f"nullif({found}, 'null'::jsonb)")
 
 
