@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from random import Random
 
 from constants import has_failing_constant
-from contest_of_two import Both, Differ
+from contest_of_two import Both, DifferError
 from random_machines import Module, module
 from random_steps import Step, Steps, Stop, Tick
 from server_side import Database
@@ -93,7 +93,7 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
                 done += steps
                 both.play(steps)
             both.compare_all()
-        except Differ as found:
+        except DifferError as found:
             differ = _earliest(both, found)
             shown = _case(server, made, texts, done, differ)
             return Played(programs, len(both.world.history), f"seed {seed}\n{shown}")
@@ -102,11 +102,11 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
         database.close()
 
 
-def _earliest(both: Both, differ: Differ) -> Differ:
+def _earliest(both: Both, differ: DifferError) -> DifferError:
     """What an answer differs in often began before: the first hop that differs, where there is one."""
     try:
         both.compare_all()
-    except Differ as earlier:
+    except DifferError as earlier:
         return earlier
     return differ
 
@@ -128,7 +128,7 @@ def _round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
 # ---------------------------------------------------------------- a smaller case
 
 
-def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: Differ) -> str:
+def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError) -> str:
     """The disagreement with no more machines and steps than it needs, as far as leaving out one by one tells."""
     machine = differ.machine.partition(".")[2]
     near = _closure(texts, machine) if machine else texts
@@ -165,8 +165,8 @@ def _only(steps: Timed, machines: set[str]) -> Timed:
 
 
 def _fewer_lines(
-    server: Server, made: Module, texts: list[str], steps: Timed, differ: Differ
-) -> tuple[list[str], Differ]:
+    server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError
+) -> tuple[list[str], DifferError]:
     """Leave out lines of the machines, such as compile without."""
     for number in range(len(texts)):
         at = 1
@@ -191,7 +191,7 @@ def _closure(texts: list[str], machine: str) -> list[str]:
     return [text for name, text in by_name.items() if name in found]
 
 
-def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> Differ | None:
+def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> DifferError | None:
     """Play steps one by one, those of machines that are there."""
     try:
         program, found = compiled(made, texts)
@@ -204,7 +204,7 @@ def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> Dif
         both = Both(database, program)
         both.play_singly(steps)
         both.compare_all()
-    except Differ as differ:
+    except DifferError as differ:
         return differ
     finally:
         database.close()

@@ -31,7 +31,9 @@ def _fails(expr: ir.Expr, scope: Scope) -> bool:
 
 def _reads(expr: ir.Expr) -> bool:
     """Whether anything in it changes from one time to the next."""
-    return any(isinstance(node, ir.Ref) or (isinstance(node, ir.Call) and node.function == "backoff") for node in _nodes(expr))
+    return any(
+        isinstance(node, ir.Ref) or (isinstance(node, ir.Call) and node.function == "backoff") for node in _nodes(expr)
+    )
 
 
 def _expressions(value: object) -> Iterator[ir.Expr]:

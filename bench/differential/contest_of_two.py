@@ -22,7 +22,7 @@ GRACE = timedelta(seconds=5)
 """How long a sweep leaves it to a worker that lives to end a run that took too long."""
 
 
-class Differ(Exception):
+class DifferError(Exception):
     """They disagree on something about a machine."""
 
     def __init__(self, machine: str, what: str, postgres: object, interpreter: object) -> None:
@@ -53,7 +53,8 @@ class Both:
         self._gone: list[str] = []
         self.leases: dict[int, list[tuple[int, int]]] = {}
         self._union = " union all ".join(
-            f"select '{self.module}.{name.partition('.')[2]}', id, parent from {name} where id > %d" for name in self.machines
+            f"select '{self.module}.{name.partition('.')[2]}', id, parent from {name} where id > %d"
+            for name in self.machines
         )
 
     def tasks(self, machine: str) -> list[Task]:
@@ -62,7 +63,7 @@ class Both:
         return sorted(found, key=lambda task: task.id)
 
     def play(self, steps: Sequence[tuple[Step, timedelta]]) -> None:
-        """Do steps on both sides, each so long after the one before. Raises Differ."""
+        """Do steps on both sides, each so long after the one before. Raises DifferError."""
         moments, meant = [], []
         now = self.world.now
         for step, wait in steps:
@@ -79,7 +80,7 @@ class Both:
         self.world.now = now
 
     def play_singly(self, steps: Sequence[tuple[Step, timedelta]]) -> None:
-        """The same, a call each, so that a step finds what the one before made. Raises Differ."""
+        """The same, a call each, so that a step finds what the one before made. Raises DifferError."""
         for step in steps:
             self.play([step])
 
@@ -115,7 +116,7 @@ class Both:
             case Send():
                 task = self._at(step.task)
                 call = f"_send({task.id if task else 0}, {quoted(step.event)}, {quoted(json_text(step.payload))})"
-                return task and f"select jsonb_build_array(applied, state) from {task.machine}{call}"
+                return f"select jsonb_build_array(applied, state) from {task.machine}{call}" if task else None
             case Claim():
                 rows = "jsonb_agg(jsonb_build_array(id, token, attempt, state)) filter (where id is not null)"
                 return f"select {rows} from {step.machine}_claim({self._worker(step.machine).id}, {step.limit})"
@@ -125,7 +126,8 @@ class Both:
                 return f"select jsonb_object_agg(id, result) from {call}" if found else None
             case Retry():
                 task = self._at(step.task)
-                return task and f"select jsonb_build_array(applied, state) from {task.machine}_retry({task.id})"
+                call = f"_retry({task.id if task else 0})"
+                return f"select jsonb_build_array(applied, state) from {task.machine}{call}" if task else None
             case Stop():
                 return f"select to_jsonb(jet.worker_stop({self._worker(step.machine).id}) is null)"
             case Tick():
@@ -134,7 +136,9 @@ class Both:
     def _create_sql(self, step: Create) -> str:
         if step.many:
             tasks = quoted(json_text([{**task, **self._later(step)} for task in step.tasks]))
-            return f"select jsonb_agg(id order by n) from {step.machine}_create_many({tasks}) with ordinality as c (id, n)"
+            return (
+                f"select jsonb_agg(id order by n) from {step.machine}_create_many({tasks}) with ordinality as c (id, n)"
+            )
         given = {**step.tasks[0], **self._later(step)}
         kinds = {param.name: param.type.kind for param in self.machines[step.machine].params}
         named = ", ".join(f"{name} => {argument(value, kinds.get(name, ''))}" for name, value in given.items())
@@ -163,9 +167,9 @@ class Both:
         if isinstance(answer, dict) and "error" in answer:
             message = answer.pop("message")
             if _class(answer) != _class(found):
-                raise Differ(self._machine_of(step), f"{step}", f"{answer} {message}", found)
+                raise DifferError(self._machine_of(step), f"{step}", f"{answer} {message}", found)
         elif found != answer:
-            raise Differ(self._machine_of(step), f"{step}", answer, found)
+            raise DifferError(self._machine_of(step), f"{step}", answer, found)
 
     def _machine_of(self, step: Step) -> str:
         match step:
@@ -223,7 +227,7 @@ class Both:
     # ------------------------------------------------------------ all there is
 
     def compare_all(self) -> None:
-        """Compare every row and every hop. Raises Differ, for the earliest hop that differs."""
+        """Compare every row and every hop. Raises DifferError, for the earliest hop that differs."""
         hops: dict[str, list[Hop]] = {name: [] for name in self.machines}
         for hop in self.world.history:
             hops[self.world.tasks[hop.id].machine].append(hop)
@@ -233,7 +237,7 @@ class Both:
         for name in self.machines:
             self._compare_rows(name)
 
-    def _hop_differs(self, name: str, mine: Sequence[Hop]) -> Iterable[tuple[str, Differ]]:
+    def _hop_differs(self, name: str, mine: Sequence[Hop]) -> Iterable[tuple[str, DifferError]]:
         kinds = {var.name: var.type for var in self.machines[name].vars}
         query = f"select coalesce(jsonb_agg(to_jsonb(h)), '[]')::text from {name}_history h"
         theirs = {(row["id"], row["seq"]): _their_hop(row, kinds) for row in read(self._database.rows(query)[0][0])}
@@ -244,7 +248,7 @@ class Both:
             one, other = theirs.get(key), ours.get(key)
             if one != other:
                 at = (one or other or {})["at"]
-                yield at, Differ(name, f"hop {key[1]} of task {key[0]}", *_only_differing(one, other))
+                yield at, DifferError(name, f"hop {key[1]} of task {key[0]}", *_only_differing(one, other))
 
     def _compare_rows(self, name: str) -> None:
         machine = self.machines[name]
@@ -255,7 +259,7 @@ class Both:
         for id in sorted(ours.keys() | theirs.keys()):
             one, other = theirs.get(id), ours.get(id)
             if one != other:
-                raise Differ(name, f"the row of task {id}", *_only_differing(one, other))
+                raise DifferError(name, f"the row of task {id}", *_only_differing(one, other))
 
 
 def _class(answer: Any) -> Any:

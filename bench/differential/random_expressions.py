@@ -1,4 +1,4 @@
-"""Random expressions of a wanted type, as text. What they come to stays small: numbers, texts and moments do not grow."""
+"""Random expressions of a wanted type, as text. What they come to stays small: neither texts nor moments grow."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ class Expressions:
             known.append(f"{array}[{self.chance.choice((str(self.chance.randint(-1, 4)), self.less.of('int')))}]")
         if (jsons := [name for name in self.names if name.kind == "json"]) and kind != "json":
             path = self.chance.choice(jsons).text + self._member()
-            known.append(f"({path} as {kind})" if self.chance.random() < 0.1 else f"({path} as text)" if kind == "text" else "")
+            known.append(
+                f"({path} as {kind})" if self.chance.random() < 0.1 else f"({path} as text)" if kind == "text" else ""
+            )
         elif jsons:
             known.append(self.chance.choice(jsons).text + self._member())
         known = [one for one in known if one]
@@ -106,7 +108,7 @@ def _decimal(chance: Random) -> str:
 
 
 _LITERALS: dict[str, Callable[[Random], str]] = {
-    "int": lambda chance: _number(chance),
+    "int": _number,
     "bigint": lambda chance: chance.choice((_number(chance), "9000000000", "(-5000000000)")),
     "numeric": lambda chance: chance.choice((_decimal(chance), _number(chance))),
     "float": lambda chance: chance.choice((_decimal(chance), "2", "(1 as float)")),
@@ -176,7 +178,9 @@ def _texts(made: Expressions) -> str:
 
 
 def _replaced(made: Expressions) -> str:
-    return f'replace({made.of("text")}, "{made.chance.choice(("a", "B", "", "12", "xyz"))}", "{made.chance.choice("-_")}")'
+    return (
+        f'replace({made.of("text")}, "{made.chance.choice(("a", "B", "", "12", "xyz"))}", "{made.chance.choice("-_")}")'
+    )
 
 
 def _compare(made: Expressions) -> str:
@@ -245,7 +249,9 @@ def _guard(made: Expressions) -> str:
         return f"{left} {made.chance.choice(('and', 'or'))} {_bracketed(rest)}"
     if made.depth > 0 and roll < 0.42:
         return f"not {_bracketed(made)}"
-    return made.chance.choice((_compare, _compare, _compare, _reckoned, _reckoned, _mixed, _in, _null, _state))(made.less)
+    return made.chance.choice((_compare, _compare, _compare, _reckoned, _reckoned, _mixed, _in, _null, _state))(
+        made.less
+    )
 
 
 def _bracketed(made: Expressions) -> str:
@@ -258,7 +264,9 @@ def _length(made: Expressions) -> str:
 
 def _array(kind: str) -> Maker:
     def make(made: Expressions) -> str:
-        fixed = made if made.growing else replace(made, names=[name for name in made.names if name.kind not in _GROWING])
+        fixed = (
+            made if made.growing else replace(made, names=[name for name in made.names if name.kind not in _GROWING])
+        )
         item = fixed.optional(kind) if made.chance.random() < 0.3 else fixed.of(kind)
         return made.chance.choice((f"[{item}, {fixed.of(kind)}]", f"{fixed.of(kind + '[]')} ++ [{fixed.of(kind)}]"))
 
@@ -266,7 +274,8 @@ def _array(kind: str) -> Maker:
 
 
 def _json(made: Expressions) -> str:
-    return f"{made.of(made.chance.choice(('int', 'text', 'numeric', 'bool', 'colour', 'timestamptz', 'date', 'interval')))} as json"
+    kinds = ("int", "text", "numeric", "bool", "colour", "timestamptz", "date", "interval")
+    return f"{made.of(made.chance.choice(kinds))} as json"
 
 
 _COMPOUND: dict[str, Maker] = {
@@ -301,7 +310,15 @@ _COMPOUND: dict[str, Maker] = {
         *(_cast("interval", "text"), _cast("uuid", "text"), _word('"s"', 'state ++ ""')),
     ),
     "bool": _strict(
-        _compare, _compare, _reckoned, _mixed, _in, _state, _null, _call("starts_with", "text", "text"), _cast("bool", "bool")
+        _compare,
+        _compare,
+        _reckoned,
+        _mixed,
+        _in,
+        _state,
+        _null,
+        _call("starts_with", "text", "text"),
+        _cast("bool", "bool"),
     ),
     "interval": _one_of(
         *(
@@ -337,7 +354,9 @@ _COMPOUND: dict[str, Maker] = {
 
 
 def _moment(made: Expressions) -> str:
-    return made.chance.choice(("now()", "created_at", literal("timestamptz", made.chance))) if made.builtins else "now()"
+    return (
+        made.chance.choice(("now()", "created_at", literal("timestamptz", made.chance))) if made.builtins else "now()"
+    )
 
 
 def _short(made: Expressions) -> str:

@@ -1,4 +1,4 @@
-"""Random modules of well-typed machines, as .jet. The text is all they are: the compiler says whether they are right."""
+"""Random modules of well-typed machines, as .jet: text alone, and the compiler says what is right of it."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ class _Machine:
     def __init__(self, name: str, module: Module, known: Sequence[Spawnable], chance: Random) -> None:
         self.name, self.module, self.known, self.chance = name, module, known, chance
         self.params = _fields("p", chance, 4)
-        self.vars = _fields("v", chance, 5) + [Name("n", "int"), Name("s", "text")]
+        self.vars = [*_fields("v", chance, 5), Name("n", "int"), Name("s", "text")]
         self.own = {f"OWN{number}": _fields("g", chance, 2) for number in range(chance.randint(0, 2))}
         self.style = chance.choice(("tree", "tree", "tree", "tree", "task", "gate"))
         self.states = self._tree() if self.style == "tree" else []
         self.flat = list(_walk(self.states))
-        self.goals = [state for state in self.flat if state.role not in {"running"}]
+        self.goals = [state for state in self.flat if state.role != "running"]
         self.shown = set[str]()  # optional names that a guard or a `set` has shown not to be null, where we are
         self.wide = False  # whether we are where a task may be in one of several states
         self.signature, required = _signature(self.params, chance, 0.3)
@@ -161,11 +161,15 @@ class _Machine:
         if self._maybe(0.2) and not any(state.role in {"queue", "step"} for state in self.flat):
             lines.append("  on GO reenter")
         if self.chance.random() < 0.3:
-            lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets({})} }}")
+            lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets([])} }}")
         return lines
 
     def _uniques(self) -> list[str]:
-        names = [each.text for each in (*self.params, *self.vars[:-2]) if each.kind in {"int", "colour", "bool", "tier", "date"}]
+        names = [
+            each.text
+            for each in (*self.params, *self.vars[:-2])
+            if each.kind in {"int", "colour", "bool", "tier", "date"}
+        ]
         if not names or self.chance.random() > 0.25:
             return []
         columns = self.chance.sample(names, min(len(names), self.chance.randint(1, 2)))
@@ -184,12 +188,12 @@ class _Machine:
 
     def _task(self) -> list[str]:
         done = f"  state done {{ enter {{ {self._effects([])} }} }}" if self.chance.random() < 0.7 else ""
-        ready = f"  state ready {{ on {self._event()} {{ {self._sets({})} }} }}" if self.chance.random() < 0.5 else ""
-        bad = f"  state failed {{ enter when n > 2 {{ {self._sets({})} }} }}" if self.chance.random() < 0.5 else ""
+        ready = f"  state ready {{ on {self._event()} {{ {self._sets([])} }} }}" if self.chance.random() < 0.5 else ""
+        bad = f"  state failed {{ enter when n > 2 {{ {self._sets([])} }} }}" if self.chance.random() < 0.5 else ""
         return [line for line in ('  state running { run "x:y" }', done, ready, bad) if line]
 
     def _gate(self) -> list[str]:
-        lines = [f"  state open {{ on {self._event()}{self._when(0.5)} -> shut {{ {self._sets({})} }} }}"]
+        lines = [f"  state open {{ on {self._event()}{self._when(0.5)} -> shut {{ {self._sets([])} }} }}"]
         if self.chance.random() < 0.5:
             lines.append(f"  state shut {{ enter{self._when(0.5)} {{ {self._effects([])} }} ignore STOP }}")
         return lines
@@ -234,7 +238,7 @@ class _Machine:
         handled: dict[str, bool] = {}
         lines = self._enters(state)
         if self.chance.random() < 0.3 and state.role != "running":
-            lines.append(f"    exit {{ {self._sets({})} }}")
+            lines.append(f"    exit {{ {self._sets([])} }}")
         if state.role in {"queue", "step", "running"}:
             lines += self._work(state)
         if state.role in {"final", "failure"}:
@@ -268,7 +272,7 @@ class _Machine:
         if state.role == "queue":
             count = "{ increment attempts }" if self.chance.random() < 0.7 else ""
             fail = '{ when n == 3 { fail "no claim" } }' if self.chance.random() < 0.2 else count
-            return [f"    on LOCKED_BY_WORKER -> r{state.name} {fail}", *self._retried(state)]
+            return [f"    on LOCKED_BY_WORKER -> r{state.name} {fail}", *self._retried()]
         lines = ['    run "x:y"', f"    timeout {self.chance.choice(('30s', '5m', '1h'))}" * self._maybe(0.5)]
         fields = _fields("h", self.chance, 2)
         shown, _ = _signature(fields, self.chance, 0)
@@ -280,14 +284,16 @@ class _Machine:
         if state.role == "step":
             lines.append(f"    on ABANDONED -> {self._goal()}{self._block([], 0.3)}")
             return lines
-        for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED"):
-            if self._maybe(0.3):
-                lines.append(f"    on {event}{self._when(0.3)} -> {self._goal()}")
-        lines.append(f"    on ERROR again(most: {self.chance.randint(1, 3)}, back: q{state.name[2:]}, otherwise: {self._goal()})"
-                     if self._maybe(0.4) else f"    on ERROR -> {self._goal()}{self._block([Name('type', 'text')], 0.4)}")
+        chosen = [event for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED") if self._maybe(0.3)]
+        lines += [f"    on {event}{self._when(0.3)} -> {self._goal()}" for event in chosen]
+        lines.append(
+            f"    on ERROR again(most: {self.chance.randint(1, 3)}, back: q{state.name[2:]}, otherwise: {self._goal()})"
+            if self._maybe(0.4)
+            else f"    on ERROR -> {self._goal()}{self._block([Name('type', 'text')], 0.4)}"
+        )
         return lines
 
-    def _retried(self, state: _State) -> list[str]:
+    def _retried(self) -> list[str]:
         return [f"    on ERROR -> {self._goal()} {{ set s = type }}"] if self._maybe(0.3) else []
 
     def _maybe(self, share: float) -> bool:
@@ -330,7 +336,7 @@ class _Machine:
         return f"{{ {self._arms(fields)} }}"
 
     def _arms(self, fields: Fields) -> str:
-        made = self._made(fields)
+        self._made(fields)
         arms = f"when {self._guard(fields)} {{ {self._effects(fields)} -> {self._goal()} }}"
         if self._maybe(0.6):
             arms += f" else when {self._guard(fields)} -> {self._goal()}"
@@ -385,15 +391,15 @@ class _Machine:
         if roll < 0.24:
             return f"set attempts = {self.chance.choice(('0', 'attempts + 1', 'attempts - 1', 'n % 5'))}"
         if roll < 0.34:
-            made = self._made(fields)
+            self._made(fields)
             return f"when {self._guard(fields)} {{ {self._sets(fields)} }} else {{ {self._sets(fields)} }}"
         if roll < 0.4:
             return f"when length(s) < 30 {{ set s = s ++ {self._made(fields).less.of('text')} }}"
         return self._sets(fields)
 
-    def _sets(self, fields: Fields | dict[str, str]) -> str:
+    def _sets(self, fields: Fields) -> str:
         each = self.chance.choice(self.vars)
-        made = self._made(list(fields), growing=False)
+        made = self._made(fields, growing=False)
         value = made.optional(each.kind) if each.optional else made.of(each.kind)
         if each.kind == "interval" and value != "null":
             value = f"min(max({made.of('interval')}, 0s - 60d), 60d)"

@@ -47,7 +47,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class End:
-    """How one run ends. `lease`: which of the leases that there were on this task; the last is mostly the one it has."""
+    """How one run ends. `lease`: which of those that there were on this task; the last is mostly the one it has."""
 
     task: Ref
     lease: int
@@ -163,10 +163,10 @@ class Steps:
 
 def payload(fields: Sequence[ir.Field], chance: Random, wrong: float) -> dict[str, Any]:
     """Values for fields; with this probability something does not fit."""
-    found = {}
+    found: dict[str, Any] = {}
     for each in fields:
         if (each.type.optional or each.default is not None) and chance.random() < 0.4:
-            if chance.random() < 0.5 and each.type.optional:
+            if chance.random() < 0.5 and each.type.optional and each.default is None:
                 found[each.name] = None
             continue
         found[each.name] = value(each.type, chance)
@@ -208,7 +208,11 @@ _VALUES: dict[str, Sequence[Any]] = {
     "timestamptz": ("2026-01-02T03:04:05.000006+05:00", "1999-12-31T23:59:59Z", "2026-06-01T00:00:00+00:00"),
     "date": ("2026-02-28", "1999-12-31", "2024-02-29"),
     "json": (
-        *({"n": 1, "s": "x", "deep": {"n": 2}, "list": [1, "2", None], "none": None}, {"s": 5, "n": "7"}, [3, {"n": 4}]),
+        *(
+            {"n": 1, "s": "x", "deep": {"n": 2}, "list": [1, "2", None], "none": None},
+            {"s": 5, "n": "7"},
+            [3, {"n": 4}],
+        ),
         *(True, "text", Decimal("1.50")),
     ),
 }

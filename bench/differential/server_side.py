@@ -26,7 +26,9 @@ SETTINGS = {
 
 HARNESS = """
 create or replace function jet.now() returns timestamptz
-language sql stable set search_path = pg_catalog, pg_temp as $body$ select current_setting('diff.now')::timestamptz $body$;
+language sql stable set search_path = pg_catalog, pg_temp as $body$
+  select current_setting('diff.now')::timestamptz
+$body$;
 
 create schema diff;
 

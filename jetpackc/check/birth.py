@@ -17,7 +17,9 @@ def check_birth(subject: Subject) -> None:
     changed = walk.assigned(clauses)
     for unique in machine.uniques:
         if found := [column for column in unique.columns if column in changed]:
-            subject.report.unsupported(f"`unique` over `{found[0]}`, which the `enter` of a new task sets,", unique.span)
+            subject.report.unsupported(
+                f"`unique` over `{found[0]}`, which the `enter` of a new task sets,", unique.span
+            )
         elif found := sorted((reached - {machine.initial}).intersection(unique.states)):
             what = f"`unique` in `{found[0]}`, which the `enter` of a new task may lead to,"
             subject.report.unsupported(what, unique.span)

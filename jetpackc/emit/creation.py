@@ -269,7 +269,12 @@ def _insert_many(shape: Shape) -> SqlObject:
     name = shape.names.internal("insert")
     source = _records(shape)
     numbered = ["(", f"  select nextval('jet.task_id') as _id, x.* from {source[0]}", *source[1:-1], f"{source[-1]}) x"]
-    sort = [_given_column(shape, column) for one in shape.machine.uniques for column in one.columns if _varies(shape, column)]
+    sort = [
+        _given_column(shape, column)
+        for one in shape.machine.uniques
+        for column in one.columns
+        if _varies(shape, column)
+    ]
     text = render(
         "insert_many",
         insert_many=name,
@@ -278,7 +283,7 @@ def _insert_many(shape: Shape) -> SqlObject:
         settings=SETTINGS,
         unique=bool(shape.machine.uniques),
         arguments=[
-            *(Sql(f"v_row.{ident(param.name)}") for param in ordered_params(shape)),
+            *(_given(shape, param, "v_row") for param in ordered_params(shape)),
             *(f"v_row.{key}" for key in CONTROLS + FAMILY),
         ],
         plain_insert=_insert_rows(shape, numbered, "x._id"),

@@ -279,7 +279,7 @@ def test_an_app_role_does_everything_through_functions(app: Db) -> None:
         "update jet.pulse set beat = 1",
         "delete from jet.worker",
         "update jet.machine set hash = ''",
-        "select m._job_add(1, null, null, null, null, null, null, null, null, null)",
+        "select m._job_add(1, null, null, null, null, null, null, null, null, null, null)",
         "select m._job_insert('[]')",
         "select m._job_settle(1, '', 1, 1, '', null, null)",
         "select m._job_trouble(1, '', null, null, '', '')",

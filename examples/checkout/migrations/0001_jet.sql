@@ -265,7 +265,7 @@ begin
       return _what || ' has no field ' || quote_literal(v_unknown);
     end if;
     for v_field in select s ->> 'name' as name, s ->> 'type' as type, (s ->> 'required')::boolean as required, s -> 'values' as choices,
-          s ->> 'type' like '%[]' as is_array
+          right(s ->> 'type', 2) = '[]' as is_array
         from jsonb_array_elements(_spec) s loop
       v_value := _payload -> v_field.name;
       if v_value is null or v_value = 'null'::jsonb then
@@ -297,7 +297,7 @@ begin
   begin
     if _type = 'json' then
       return true;
-    elsif _type like '%[]' then
+    elsif right(_type, 2) = '[]' then
       -- An element may be null.
       return v_kind = 'array' and not exists (select from jsonb_array_elements(_value) e
         where e <> 'null'::jsonb and not jet.fits(e, left(_type, -2)));

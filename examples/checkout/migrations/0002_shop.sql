@@ -106,7 +106,6 @@ declare
   v_unfit text;
   v_hop_event text;
   v_taken boolean := false;
-  v_reenter boolean := false;
   v_delay interval;
   v_changed jsonb;
   v_spawns jsonb;
@@ -307,6 +306,9 @@ begin
     if v_hops > 0 then
       v_trail := coalesce(v_trail, '[]') || jsonb_build_object('event', v_hop_event, 'to', new.state, 'changed', v_changed);
       v_changed := null;
+    elsif new._event is null then
+      -- What creation set belongs to its own row of the history, which tells no changes.
+      v_changed := null;
     end if;
     v_hops := v_hops + 1;
     if v_hops > 100 then
@@ -315,14 +317,13 @@ begin
     end if;
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
-    if v_to is null or (v_to = new.state and not v_reenter) then
+    if v_to is null or (v_to = new.state) then
       if v_delay is not null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
     end if;
     v_from := new.state;
-    v_reenter := false;
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('charging.ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('charging.running') then new.run_at end;
@@ -371,11 +372,11 @@ begin
   where n._was_state is null;
   if exists (select from n where n._spawns is not null) then
     perform shop._send_receipt_insert((
-      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at) || case when not (s.value -> 'root')::boolean then
+      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then
         jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)
       from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = 'send_receipt'));
     perform shop._shipment_insert((
-      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at) || case when not (s.value -> 'root')::boolean then
+      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then
         jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)
       from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = 'shipment'));
   end if;
@@ -414,7 +415,7 @@ create trigger log after update on shop.checkout referencing new table as n old 
 -- Creates one task: the public shop.checkout_create and the spawns of other machines come through here.
 create or replace function shop._checkout_add(
   order_id bigint, email text, tier shop.tier, _delay interval, _run_at timestamptz, _priority integer,
-  _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz) returns bigint
+  _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz, _by text) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -449,8 +450,8 @@ begin
       tier, charged, receipt_url)
     values (
       v_id, coalesce(_checkout_add._root, v_id), _checkout_add._parent, coalesce(_checkout_add._depth, 0), v_at,
-      v_at, v_at, coalesce(_checkout_add._priority, 0), _checkout_add._key, v_actor, v_actor,
-      _checkout_add.order_id, _checkout_add.email, _checkout_add.tier, 0, null)
+      v_at, v_at, coalesce(_checkout_add._priority, 0), _checkout_add._key, coalesce(_checkout_add._by, v_actor),
+      coalesce(_checkout_add._by, v_actor), _checkout_add.order_id, _checkout_add.email, _checkout_add.tier, 0, null)
     on conflict do nothing;
     if found then
 
@@ -472,7 +473,7 @@ begin
   raise exception using message = 'shop.checkout: the tasks in the way keep changing; try again', errcode = '40001';
 end
 $jet$;
-revoke all on function shop._checkout_add(bigint, text, shop.tier, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz) from public;
+revoke all on function shop._checkout_add(bigint, text, shop.tier, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz, text) from public;
 
 -- Creates a task and returns its id (workflows.jet line 12). _delay or _run_at hold it back, a lower _priority goes
 -- first, a _key makes the call repeatable.
@@ -483,12 +484,12 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 begin
   return shop._checkout_add(
     checkout_create.order_id, checkout_create.email, checkout_create.tier, checkout_create._delay,
-    checkout_create._run_at, checkout_create._priority, checkout_create._key, null, null, 0, null);
+    checkout_create._run_at, checkout_create._priority, checkout_create._key, null, null, 0, null, null);
 end
 $jet$;
 
--- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth and _at, the time of
--- the dispatch, come from spawns only.
+-- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth, and _at and _by, the
+-- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._checkout_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
@@ -505,6 +506,9 @@ begin
   if _tasks is null or _tasks = '[]'::jsonb then
     return;
   end if;
+  if jsonb_path_exists(_tasks, '$[*] ? (@._delay != null || @._run_at != null)') then
+    raise exception using message = 'shop.checkout starts in cart, where no worker takes it: no delay', errcode = '22023';
+  end if;
 
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
@@ -518,12 +522,12 @@ begin
     select
       v_ids[x._ordinal], coalesce(x._root, v_ids[x._ordinal]), x._parent, coalesce(x._depth, 0),
       coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key,
-      v_actor, v_actor, x.order_id, x.email, coalesce(x.tier, 'free'), 0, null
+      coalesce(x._by, v_actor), coalesce(x._by, v_actor), x.order_id, x.email, coalesce(x.tier, 'free'), 0, null
     from rows from (jsonb_to_recordset(_tasks) as (
       order_id bigint, email text, tier shop.tier, _delay interval, _run_at timestamptz, _priority integer,
-      _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz
+      _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
-      order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+      order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
     order by x.order_id, x._key
     on conflict do nothing
     returning id)
@@ -533,14 +537,14 @@ begin
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
           order_id bigint, email text, tier shop.tier, _delay interval, _run_at timestamptz, _priority integer,
-          _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz
+          _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz, _by text
         )) with ordinality as x (
-          order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+          order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
       where v_ids[x._ordinal] not in (select unnest(v_made)) order by x.order_id, x._key, x._ordinal
     loop
       v_ids[v_row._ordinal] := shop._checkout_add(
         v_row.order_id, v_row.email, coalesce(v_row.tier, 'free'), v_row._delay, v_row._run_at, v_row._priority,
-        v_row._key, v_row._parent, v_row._root, v_row._depth, v_row._at);
+        v_row._key, v_row._parent, v_row._root, v_row._depth, v_row._at, v_row._by);
     end loop;
   end if;
 
@@ -549,7 +553,7 @@ exception when data_exception or not_null_violation or check_violation then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.checkout' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
-      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at']::text[], v_spec) as m (misfit)
+      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at', '_by']::text[], v_spec) as m (misfit)
     where m.misfit is not null order by e.n limit 1;
   if v_misfit is null then
     raise;
@@ -636,6 +640,7 @@ begin
   return shop.checkout_send(checkout_send_paid._id, 'PAID', jsonb_build_object('amount', checkout_send_paid.amount, 'method', checkout_send_paid.method), checkout_send_paid._key);
 end
 $jet$;
+comment on function shop.checkout_send_paid(bigint, numeric, text, text) is 'The customer has paid. Declared once: name, payload, types.';
 
 -- CANCEL, with typed fields.
 create or replace function shop.checkout_send_cancel(
@@ -678,8 +683,8 @@ end
 $jet$;
 
 -- A dispatch that failed twice. ERROR(type: "transition") once, where the state takes it; else the task is stuck: it holds
--- no lease, leaves the claim index and keeps its event until shop.checkout_retry.
-create or replace function shop._checkout_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text) returns text
+-- no lease, leaves the claim index and keeps its event until shop.checkout_retry. _with: the token, where the worker itself came with it.
+create or replace function shop._checkout_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text, _with bigint) returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -691,7 +696,7 @@ begin
   if _failed <> 'ERROR' then
     begin
       update shop.checkout t set _event = 'ERROR', _payload = jsonb_build_object('type', 'transition', 'message', _error, 'event', _failed),
-          _set = null, _fence = t._token, _at = jet.now(), _actor = _name, _send_key = null
+          _set = null, _fence = _with, _at = jet.now(), _actor = _name, _send_key = null
         where t.id = _task and t.state in ('charging.running') returning t._applied into v_applied;
     exception when others then
       if jet.is_servers_trouble(sqlstate) then
@@ -703,14 +708,14 @@ begin
   if v_applied then
     return 'failed';
   end if;
-  update shop.checkout t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = t._token,
+  update shop.checkout t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
       _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
 end
 $jet$;
-revoke all on function shop._checkout_trouble(bigint, text, jsonb, jsonb, text, text) from public;
+revoke all on function shop._checkout_trouble(bigint, text, jsonb, jsonb, text, text, bigint) from public;
 
 -- One outcome of a batch that could not be applied as a whole.
 create or replace function shop._checkout_settle(_by bigint, _name text, _task bigint, _with bigint, _outcome text, _fields jsonb, _vars jsonb) returns text
@@ -741,7 +746,7 @@ begin
       end if;
       get stacked diagnostics v_error = message_text;
     end;
-    return shop._checkout_trouble(_task, _outcome, _fields, _vars, v_error, _name);
+    return shop._checkout_trouble(_task, _outcome, _fields, _vars, v_error, _name, _with);
   end if;
   if v_fence = _with or exists (select from shop._checkout_hops h where h.id = _task and h.token = _with) then
     return 'duplicate';
@@ -944,6 +949,7 @@ declare
   v_now timestamptz;
   v_id bigint;
   v_ids bigint[];
+  v_event text;
   v_error text;
 begin
   v_now := jet.now();
@@ -971,7 +977,8 @@ begin
           raise;
         end if;
         get stacked diagnostics v_error = message_text;
-        perform shop._checkout_trouble(v_id, 'LEASE_EXPIRED', null, null, v_error, 'jet.tick');
+        select case when t.entered_at + interval '30 s' <= v_now then 'TIMEOUT' else 'LEASE_EXPIRED' end into v_event from shop.checkout t where t.id = v_id;
+        perform shop._checkout_trouble(v_id, v_event, null, null, v_error, 'jet.tick', null);
       end;
     end loop;
   end;
@@ -1067,6 +1074,8 @@ $jet$;
 
 comment on table shop.checkout is 'One order, from the cart to the parcel.';
 
+comment on column shop.checkout.state is 'attention: Somebody has to look: the card was declined.';
+
 insert into jet.machine (module, name, hash, manifest)
 values ('shop', 'checkout', '0954032b65883a466e5569571f7a9e15128cf568857b3706692b9c60da44b135',
   U&'{"params": [{"name": "order_id", "type": "bigint", "optional": false}, {"name": "email", "type": "text", "optional": false}, {"name": "tier", "type": "enum!003Atier", "optional": false, "default": true}], "vars": [{"name": "charged", "type": "numeric", "optional": false, "default": true}, {"name": "receipt_url", "type": "text", "optional": true, "default": true}], "enums": {"tier": ["free", "pro"]}, "events": {"PAID": [{"name": "amount", "type": "numeric", "optional": false}, {"name": "method", "type": "text", "optional": false}], "CANCEL": [], "DECLINED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RESOLVED": []}, "initial": "cart", "states": ["cart", "charging.ready", "charging.running", "fulfilling", "attention", "done", "cancelled", "refused"], "final": ["done", "cancelled"], "failure": ["refused"], "claimable": {"charging.ready": "charging.running"}, "work": {"charging.running": {"name": "charging", "run": "shop.payments!003Acharge", "timeout": true, "outcomes": {"SUCCESS": [{"name": "receipt_url", "type": "text", "optional": false}], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "DECLINED": [], "ABANDONED": []}}}}' uescape '!'::jsonb)
@@ -1159,7 +1168,6 @@ declare
   v_unfit text;
   v_hop_event text;
   v_taken boolean := false;
-  v_reenter boolean := false;
   v_delay interval;
   v_changed jsonb;
   v_spawns jsonb;
@@ -1343,6 +1351,9 @@ begin
     if v_hops > 0 then
       v_trail := coalesce(v_trail, '[]') || jsonb_build_object('event', v_hop_event, 'to', new.state, 'changed', v_changed);
       v_changed := null;
+    elsif new._event is null then
+      -- What creation set belongs to its own row of the history, which tells no changes.
+      v_changed := null;
     end if;
     v_hops := v_hops + 1;
     if v_hops > 100 then
@@ -1351,13 +1362,12 @@ begin
     end if;
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
-    if v_to is null or (v_to = new.state and not v_reenter) then
+    if v_to is null or (v_to = new.state) then
       if v_delay is not null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
     end if;
-    v_reenter := false;
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
@@ -1439,7 +1449,7 @@ create trigger log after update on shop.shipment referencing new table as n old 
 -- Creates one task: the public shop.shipment_create and the spawns of other machines come through here.
 create or replace function shop._shipment_add(
   order_id bigint, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-  _root bigint, _depth integer, _at timestamptz) returns bigint
+  _root bigint, _depth integer, _at timestamptz, _by text) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -1465,7 +1475,8 @@ begin
       parcel)
     values (
       v_id, coalesce(_shipment_add._root, v_id), _shipment_add._parent, coalesce(_shipment_add._depth, 0), v_at,
-      v_at, v_at, coalesce(_shipment_add._priority, 0), _shipment_add._key, v_actor, v_actor,
+      v_at, v_at, coalesce(_shipment_add._priority, 0), _shipment_add._key, coalesce(_shipment_add._by, v_actor),
+      coalesce(_shipment_add._by, v_actor),
       greatest(coalesce(_shipment_add._run_at, v_at + coalesce(_shipment_add._delay, interval '0 s')), v_now),
       _shipment_add.order_id, null);
     if coalesce(_shipment_add._delay, interval '0 s') <= interval '0 s' and coalesce(_shipment_add._run_at, v_now) <= v_now then
@@ -1479,7 +1490,8 @@ begin
       parcel)
     values (
       v_id, coalesce(_shipment_add._root, v_id), _shipment_add._parent, coalesce(_shipment_add._depth, 0), v_at,
-      v_at, v_at, coalesce(_shipment_add._priority, 0), _shipment_add._key, v_actor, v_actor,
+      v_at, v_at, coalesce(_shipment_add._priority, 0), _shipment_add._key, coalesce(_shipment_add._by, v_actor),
+      coalesce(_shipment_add._by, v_actor),
       greatest(coalesce(_shipment_add._run_at, v_at + coalesce(_shipment_add._delay, interval '0 s')), v_now),
       _shipment_add.order_id, null)
     on conflict do nothing;
@@ -1501,7 +1513,7 @@ begin
   raise exception using message = 'shop.shipment: the tasks in the way keep changing; try again', errcode = '40001';
 end
 $jet$;
-revoke all on function shop._shipment_add(bigint, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz) from public;
+revoke all on function shop._shipment_add(bigint, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz, text) from public;
 
 -- Creates a task and returns its id (workflows.jet line 52). _delay or _run_at hold it back, a lower _priority goes
 -- first, a _key makes the call repeatable.
@@ -1512,12 +1524,12 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 begin
   return shop._shipment_add(
     shipment_create.order_id, shipment_create._delay, shipment_create._run_at, shipment_create._priority,
-    shipment_create._key, null, null, 0, null);
+    shipment_create._key, null, null, 0, null, null);
 end
 $jet$;
 
--- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth and _at, the time of
--- the dispatch, come from spawns only.
+-- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth, and _at and _by, the
+-- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._shipment_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
@@ -1545,15 +1557,16 @@ begin
         parcel)
       select
         x._id, coalesce(x._root, x._id), x._parent, coalesce(x._depth, 0), coalesce(x._at, v_now),
-        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, v_actor, v_actor,
+        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, coalesce(x._by, v_actor),
+        coalesce(x._by, v_actor),
         greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.order_id,
         null
       from (
         select nextval('jet.task_id') as _id, x.* from rows from (jsonb_to_recordset(_tasks) as (
         order_id bigint, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-        _root bigint, _depth integer, _at timestamptz
+        _root bigint, _depth integer, _at timestamptz, _by text
       )) with ordinality as x (
-        order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)) x
+        order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)) x
       returning id;
     perform jet.wake('shop.shipment');
     return;
@@ -1567,14 +1580,14 @@ begin
     select
       v_ids[x._ordinal], coalesce(x._root, v_ids[x._ordinal]), x._parent, coalesce(x._depth, 0),
       coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key,
-      v_actor, v_actor,
+      coalesce(x._by, v_actor), coalesce(x._by, v_actor),
       greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.order_id,
       null
     from rows from (jsonb_to_recordset(_tasks) as (
       order_id bigint, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-      _root bigint, _depth integer, _at timestamptz
+      _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
-      order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+      order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
     order by x._key
     on conflict do nothing
     returning id)
@@ -1584,14 +1597,14 @@ begin
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
           order_id bigint, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-          _root bigint, _depth integer, _at timestamptz
+          _root bigint, _depth integer, _at timestamptz, _by text
         )) with ordinality as x (
-          order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+          order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
       where v_ids[x._ordinal] not in (select unnest(v_made)) order by x._key, x._ordinal
     loop
       v_ids[v_row._ordinal] := shop._shipment_add(
         v_row.order_id, v_row._delay, v_row._run_at, v_row._priority, v_row._key, v_row._parent, v_row._root,
-        v_row._depth, v_row._at);
+        v_row._depth, v_row._at, v_row._by);
     end loop;
   end if;
   perform jet.wake('shop.shipment');
@@ -1600,7 +1613,7 @@ exception when data_exception or not_null_violation or check_violation then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.shipment' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
-      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at']::text[], v_spec) as m (misfit)
+      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at', '_by']::text[], v_spec) as m (misfit)
     where m.misfit is not null order by e.n limit 1;
   if v_misfit is null then
     raise;
@@ -1707,8 +1720,8 @@ end
 $jet$;
 
 -- A dispatch that failed twice. ERROR(type: "transition") once, where the state takes it; else the task is stuck: it holds
--- no lease, leaves the claim index and keeps its event until shop.shipment_retry.
-create or replace function shop._shipment_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text) returns text
+-- no lease, leaves the claim index and keeps its event until shop.shipment_retry. _with: the token, where the worker itself came with it.
+create or replace function shop._shipment_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text, _with bigint) returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -1720,7 +1733,7 @@ begin
   if _failed <> 'ERROR' then
     begin
       update shop.shipment t set _event = 'ERROR', _payload = jsonb_build_object('type', 'transition', 'message', _error, 'event', _failed),
-          _set = null, _fence = t._token, _at = jet.now(), _actor = _name, _send_key = null
+          _set = null, _fence = _with, _at = jet.now(), _actor = _name, _send_key = null
         where t.id = _task and t.state in ('running') returning t._applied into v_applied;
     exception when others then
       if jet.is_servers_trouble(sqlstate) then
@@ -1732,14 +1745,14 @@ begin
   if v_applied then
     return 'failed';
   end if;
-  update shop.shipment t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = t._token,
+  update shop.shipment t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
       _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
 end
 $jet$;
-revoke all on function shop._shipment_trouble(bigint, text, jsonb, jsonb, text, text) from public;
+revoke all on function shop._shipment_trouble(bigint, text, jsonb, jsonb, text, text, bigint) from public;
 
 -- One outcome of a batch that could not be applied as a whole.
 create or replace function shop._shipment_settle(_by bigint, _name text, _task bigint, _with bigint, _outcome text, _fields jsonb, _vars jsonb) returns text
@@ -1770,7 +1783,7 @@ begin
       end if;
       get stacked diagnostics v_error = message_text;
     end;
-    return shop._shipment_trouble(_task, _outcome, _fields, _vars, v_error, _name);
+    return shop._shipment_trouble(_task, _outcome, _fields, _vars, v_error, _name, _with);
   end if;
   if v_fence = _with or exists (select from shop._shipment_hops h where h.id = _task and h.token = _with) then
     return 'duplicate';
@@ -1973,6 +1986,7 @@ declare
   v_now timestamptz;
   v_id bigint;
   v_ids bigint[];
+  v_event text;
   v_error text;
 begin
   v_now := jet.now();
@@ -2000,7 +2014,8 @@ begin
           raise;
         end if;
         get stacked diagnostics v_error = message_text;
-        perform shop._shipment_trouble(v_id, 'LEASE_EXPIRED', null, null, v_error, 'jet.tick');
+        select 'LEASE_EXPIRED' into v_event from shop.shipment t where t.id = v_id;
+        perform shop._shipment_trouble(v_id, v_event, null, null, v_error, 'jet.tick', null);
       end;
     end loop;
   end;
@@ -2185,7 +2200,6 @@ declare
   v_unfit text;
   v_hop_event text;
   v_taken boolean := false;
-  v_reenter boolean := false;
   v_delay interval;
   v_changed jsonb;
   v_spawns jsonb;
@@ -2340,6 +2354,9 @@ begin
     if v_hops > 0 then
       v_trail := coalesce(v_trail, '[]') || jsonb_build_object('event', v_hop_event, 'to', new.state, 'changed', v_changed);
       v_changed := null;
+    elsif new._event is null then
+      -- What creation set belongs to its own row of the history, which tells no changes.
+      v_changed := null;
     end if;
     v_hops := v_hops + 1;
     if v_hops > 100 then
@@ -2348,13 +2365,12 @@ begin
     end if;
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
-    if v_to is null or (v_to = new.state and not v_reenter) then
+    if v_to is null or (v_to = new.state) then
       if v_delay is not null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
     end if;
-    v_reenter := false;
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
@@ -2402,7 +2418,7 @@ begin
   where n._was_state is null;
   if exists (select from n where n._spawns is not null) then
     perform shop._audit_insert((
-      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at) || case when not (s.value -> 'root')::boolean then
+      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then
         jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)
       from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = 'audit'));
   end if;
@@ -2440,7 +2456,7 @@ create trigger log after update on shop.send_receipt referencing new table as n 
 -- Creates one task: the public shop.send_receipt_create and the spawns of other machines come through here.
 create or replace function shop._send_receipt_add(
   email text, url text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-  _root bigint, _depth integer, _at timestamptz) returns bigint
+  _root bigint, _depth integer, _at timestamptz, _by text) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -2469,7 +2485,7 @@ begin
     values (
       v_id, coalesce(_send_receipt_add._root, v_id), _send_receipt_add._parent,
       coalesce(_send_receipt_add._depth, 0), v_at, v_at, v_at, coalesce(_send_receipt_add._priority, 0),
-      _send_receipt_add._key, v_actor, v_actor,
+      _send_receipt_add._key, coalesce(_send_receipt_add._by, v_actor), coalesce(_send_receipt_add._by, v_actor),
       greatest(coalesce(_send_receipt_add._run_at, v_at + coalesce(_send_receipt_add._delay, interval '0 s')), v_now),
       _send_receipt_add.email, _send_receipt_add.url);
     if coalesce(_send_receipt_add._delay, interval '0 s') <= interval '0 s' and coalesce(_send_receipt_add._run_at, v_now) <= v_now then
@@ -2483,7 +2499,7 @@ begin
     values (
       v_id, coalesce(_send_receipt_add._root, v_id), _send_receipt_add._parent,
       coalesce(_send_receipt_add._depth, 0), v_at, v_at, v_at, coalesce(_send_receipt_add._priority, 0),
-      _send_receipt_add._key, v_actor, v_actor,
+      _send_receipt_add._key, coalesce(_send_receipt_add._by, v_actor), coalesce(_send_receipt_add._by, v_actor),
       greatest(coalesce(_send_receipt_add._run_at, v_at + coalesce(_send_receipt_add._delay, interval '0 s')), v_now),
       _send_receipt_add.email, _send_receipt_add.url)
     on conflict do nothing;
@@ -2505,7 +2521,7 @@ begin
   raise exception using message = 'shop.send_receipt: the tasks in the way keep changing; try again', errcode = '40001';
 end
 $jet$;
-revoke all on function shop._send_receipt_add(text, text, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz) from public;
+revoke all on function shop._send_receipt_add(text, text, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz, text) from public;
 
 -- Creates a task and returns its id (workflows.jet line 60). _delay or _run_at hold it back, a lower _priority goes
 -- first, a _key makes the call repeatable.
@@ -2516,12 +2532,12 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 begin
   return shop._send_receipt_add(
     send_receipt_create.email, send_receipt_create.url, send_receipt_create._delay, send_receipt_create._run_at,
-    send_receipt_create._priority, send_receipt_create._key, null, null, 0, null);
+    send_receipt_create._priority, send_receipt_create._key, null, null, 0, null, null);
 end
 $jet$;
 
--- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth and _at, the time of
--- the dispatch, come from spawns only.
+-- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth, and _at and _by, the
+-- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._send_receipt_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
@@ -2548,15 +2564,16 @@ begin
         id, root, parent, depth, created_at, entered_at, _at, _priority, _key, _actor, _creator, run_at, email, url)
       select
         x._id, coalesce(x._root, x._id), x._parent, coalesce(x._depth, 0), coalesce(x._at, v_now),
-        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, v_actor, v_actor,
+        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, coalesce(x._by, v_actor),
+        coalesce(x._by, v_actor),
         greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.email,
         x.url
       from (
         select nextval('jet.task_id') as _id, x.* from rows from (jsonb_to_recordset(_tasks) as (
         email text, url text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-        _root bigint, _depth integer, _at timestamptz
+        _root bigint, _depth integer, _at timestamptz, _by text
       )) with ordinality as x (
-        email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)) x
+        email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)) x
       returning id;
     perform jet.wake('shop.send_receipt');
     return;
@@ -2569,14 +2586,14 @@ begin
     select
       v_ids[x._ordinal], coalesce(x._root, v_ids[x._ordinal]), x._parent, coalesce(x._depth, 0),
       coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key,
-      v_actor, v_actor,
+      coalesce(x._by, v_actor), coalesce(x._by, v_actor),
       greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.email,
       x.url
     from rows from (jsonb_to_recordset(_tasks) as (
       email text, url text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-      _root bigint, _depth integer, _at timestamptz
+      _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
-      email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+      email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
     order by x._key
     on conflict do nothing
     returning id)
@@ -2586,14 +2603,14 @@ begin
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
           email text, url text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint,
-          _root bigint, _depth integer, _at timestamptz
+          _root bigint, _depth integer, _at timestamptz, _by text
         )) with ordinality as x (
-          email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+          email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
       where v_ids[x._ordinal] not in (select unnest(v_made)) order by x._key, x._ordinal
     loop
       v_ids[v_row._ordinal] := shop._send_receipt_add(
         v_row.email, v_row.url, v_row._delay, v_row._run_at, v_row._priority, v_row._key, v_row._parent, v_row._root,
-        v_row._depth, v_row._at);
+        v_row._depth, v_row._at, v_row._by);
     end loop;
   end if;
   perform jet.wake('shop.send_receipt');
@@ -2602,7 +2619,7 @@ exception when data_exception or not_null_violation or check_violation then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.send_receipt' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
-      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at']::text[], v_spec) as m (misfit)
+      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at', '_by']::text[], v_spec) as m (misfit)
     where m.misfit is not null order by e.n limit 1;
   if v_misfit is null then
     raise;
@@ -2709,8 +2726,8 @@ end
 $jet$;
 
 -- A dispatch that failed twice. ERROR(type: "transition") once, where the state takes it; else the task is stuck: it holds
--- no lease, leaves the claim index and keeps its event until shop.send_receipt_retry.
-create or replace function shop._send_receipt_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text) returns text
+-- no lease, leaves the claim index and keeps its event until shop.send_receipt_retry. _with: the token, where the worker itself came with it.
+create or replace function shop._send_receipt_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text, _with bigint) returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -2722,7 +2739,7 @@ begin
   if _failed <> 'ERROR' then
     begin
       update shop.send_receipt t set _event = 'ERROR', _payload = jsonb_build_object('type', 'transition', 'message', _error, 'event', _failed),
-          _set = null, _fence = t._token, _at = jet.now(), _actor = _name, _send_key = null
+          _set = null, _fence = _with, _at = jet.now(), _actor = _name, _send_key = null
         where t.id = _task and t.state in ('running') returning t._applied into v_applied;
     exception when others then
       if jet.is_servers_trouble(sqlstate) then
@@ -2734,14 +2751,14 @@ begin
   if v_applied then
     return 'failed';
   end if;
-  update shop.send_receipt t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = t._token,
+  update shop.send_receipt t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
       _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
 end
 $jet$;
-revoke all on function shop._send_receipt_trouble(bigint, text, jsonb, jsonb, text, text) from public;
+revoke all on function shop._send_receipt_trouble(bigint, text, jsonb, jsonb, text, text, bigint) from public;
 
 -- One outcome of a batch that could not be applied as a whole.
 create or replace function shop._send_receipt_settle(_by bigint, _name text, _task bigint, _with bigint, _outcome text, _fields jsonb, _vars jsonb) returns text
@@ -2772,7 +2789,7 @@ begin
       end if;
       get stacked diagnostics v_error = message_text;
     end;
-    return shop._send_receipt_trouble(_task, _outcome, _fields, _vars, v_error, _name);
+    return shop._send_receipt_trouble(_task, _outcome, _fields, _vars, v_error, _name, _with);
   end if;
   if v_fence = _with or exists (select from shop._send_receipt_hops h where h.id = _task and h.token = _with) then
     return 'duplicate';
@@ -2975,6 +2992,7 @@ declare
   v_now timestamptz;
   v_id bigint;
   v_ids bigint[];
+  v_event text;
   v_error text;
 begin
   v_now := jet.now();
@@ -3002,7 +3020,8 @@ begin
           raise;
         end if;
         get stacked diagnostics v_error = message_text;
-        perform shop._send_receipt_trouble(v_id, 'LEASE_EXPIRED', null, null, v_error, 'jet.tick');
+        select 'LEASE_EXPIRED' into v_event from shop.send_receipt t where t.id = v_id;
+        perform shop._send_receipt_trouble(v_id, v_event, null, null, v_error, 'jet.tick', null);
       end;
     end loop;
   end;
@@ -3184,7 +3203,6 @@ declare
   v_unfit text;
   v_hop_event text;
   v_taken boolean := false;
-  v_reenter boolean := false;
   v_delay interval;
   v_changed jsonb;
   v_spawns jsonb;
@@ -3349,6 +3367,9 @@ begin
     if v_hops > 0 then
       v_trail := coalesce(v_trail, '[]') || jsonb_build_object('event', v_hop_event, 'to', new.state, 'changed', v_changed);
       v_changed := null;
+    elsif new._event is null then
+      -- What creation set belongs to its own row of the history, which tells no changes.
+      v_changed := null;
     end if;
     v_hops := v_hops + 1;
     if v_hops > 100 then
@@ -3357,13 +3378,12 @@ begin
     end if;
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
-    if v_to is null or (v_to = new.state and not v_reenter) then
+    if v_to is null or (v_to = new.state) then
       if v_delay is not null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
     end if;
-    v_reenter := false;
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
@@ -3443,7 +3463,7 @@ create trigger log after update on shop.audit referencing new table as n old tab
 -- Creates one task: the public shop.audit_create and the spawns of other machines come through here.
 create or replace function shop._audit_add(
   what text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint, _root bigint,
-  _depth integer, _at timestamptz) returns bigint
+  _depth integer, _at timestamptz, _by text) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -3468,7 +3488,8 @@ begin
       id, root, parent, depth, created_at, entered_at, _at, _priority, _key, _actor, _creator, run_at, what)
     values (
       v_id, coalesce(_audit_add._root, v_id), _audit_add._parent, coalesce(_audit_add._depth, 0), v_at, v_at, v_at,
-      coalesce(_audit_add._priority, 0), _audit_add._key, v_actor, v_actor,
+      coalesce(_audit_add._priority, 0), _audit_add._key, coalesce(_audit_add._by, v_actor),
+      coalesce(_audit_add._by, v_actor),
       greatest(coalesce(_audit_add._run_at, v_at + coalesce(_audit_add._delay, interval '0 s')), v_now),
       _audit_add.what);
     if coalesce(_audit_add._delay, interval '0 s') <= interval '0 s' and coalesce(_audit_add._run_at, v_now) <= v_now then
@@ -3481,7 +3502,8 @@ begin
       id, root, parent, depth, created_at, entered_at, _at, _priority, _key, _actor, _creator, run_at, what)
     values (
       v_id, coalesce(_audit_add._root, v_id), _audit_add._parent, coalesce(_audit_add._depth, 0), v_at, v_at, v_at,
-      coalesce(_audit_add._priority, 0), _audit_add._key, v_actor, v_actor,
+      coalesce(_audit_add._priority, 0), _audit_add._key, coalesce(_audit_add._by, v_actor),
+      coalesce(_audit_add._by, v_actor),
       greatest(coalesce(_audit_add._run_at, v_at + coalesce(_audit_add._delay, interval '0 s')), v_now),
       _audit_add.what)
     on conflict do nothing;
@@ -3503,7 +3525,7 @@ begin
   raise exception using message = 'shop.audit: the tasks in the way keep changing; try again', errcode = '40001';
 end
 $jet$;
-revoke all on function shop._audit_add(text, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz) from public;
+revoke all on function shop._audit_add(text, interval, timestamptz, integer, text, bigint, bigint, integer, timestamptz, text) from public;
 
 -- Creates a task and returns its id (workflows.jet line 65). _delay or _run_at hold it back, a lower _priority goes
 -- first, a _key makes the call repeatable.
@@ -3514,12 +3536,12 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 begin
   return shop._audit_add(
     audit_create.what, audit_create._delay, audit_create._run_at, audit_create._priority, audit_create._key, null,
-    null, 0, null);
+    null, 0, null, null);
 end
 $jet$;
 
--- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth and _at, the time of
--- the dispatch, come from spawns only.
+-- Creates many tasks from an array of objects, in order. Members _parent, _root, _depth, and _at and _by, the
+-- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._audit_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
@@ -3546,14 +3568,15 @@ begin
         id, root, parent, depth, created_at, entered_at, _at, _priority, _key, _actor, _creator, run_at, what)
       select
         x._id, coalesce(x._root, x._id), x._parent, coalesce(x._depth, 0), coalesce(x._at, v_now),
-        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, v_actor, v_actor,
+        coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key, coalesce(x._by, v_actor),
+        coalesce(x._by, v_actor),
         greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.what
       from (
         select nextval('jet.task_id') as _id, x.* from rows from (jsonb_to_recordset(_tasks) as (
         what text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint, _root bigint,
-        _depth integer, _at timestamptz
+        _depth integer, _at timestamptz, _by text
       )) with ordinality as x (
-        what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)) x
+        what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)) x
       returning id;
     perform jet.wake('shop.audit');
     return;
@@ -3566,13 +3589,13 @@ begin
     select
       v_ids[x._ordinal], coalesce(x._root, v_ids[x._ordinal]), x._parent, coalesce(x._depth, 0),
       coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._at, v_now), coalesce(x._priority, 0), x._key,
-      v_actor, v_actor,
+      coalesce(x._by, v_actor), coalesce(x._by, v_actor),
       greatest(coalesce(x._run_at, coalesce(x._at, v_now) + coalesce(x._delay, interval '0 s')), v_now), x.what
     from rows from (jsonb_to_recordset(_tasks) as (
       what text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint, _root bigint,
-      _depth integer, _at timestamptz
+      _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
-      what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+      what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
     order by x._key
     on conflict do nothing
     returning id)
@@ -3582,14 +3605,14 @@ begin
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
           what text, _delay interval, _run_at timestamptz, _priority integer, _key text, _parent bigint, _root bigint,
-          _depth integer, _at timestamptz
+          _depth integer, _at timestamptz, _by text
         )) with ordinality as x (
-          what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _ordinal)
+          what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
       where v_ids[x._ordinal] not in (select unnest(v_made)) order by x._key, x._ordinal
     loop
       v_ids[v_row._ordinal] := shop._audit_add(
         v_row.what, v_row._delay, v_row._run_at, v_row._priority, v_row._key, v_row._parent, v_row._root,
-        v_row._depth, v_row._at);
+        v_row._depth, v_row._at, v_row._by);
     end loop;
   end if;
   perform jet.wake('shop.audit');
@@ -3598,7 +3621,7 @@ exception when data_exception or not_null_violation or check_violation then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.audit' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
-      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at']::text[], v_spec) as m (misfit)
+      lateral jet.misfit('it', e.value - array['_delay', '_run_at', '_priority', '_key', '_parent', '_root', '_depth', '_at', '_by']::text[], v_spec) as m (misfit)
     where m.misfit is not null order by e.n limit 1;
   if v_misfit is null then
     raise;
@@ -3705,8 +3728,8 @@ end
 $jet$;
 
 -- A dispatch that failed twice. ERROR(type: "transition") once, where the state takes it; else the task is stuck: it holds
--- no lease, leaves the claim index and keeps its event until shop.audit_retry.
-create or replace function shop._audit_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text) returns text
+-- no lease, leaves the claim index and keeps its event until shop.audit_retry. _with: the token, where the worker itself came with it.
+create or replace function shop._audit_trouble(_task bigint, _failed text, _fields jsonb, _vars jsonb, _error text, _name text, _with bigint) returns text
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
 set enable_seqscan = off set jit = off as $jet$
@@ -3718,7 +3741,7 @@ begin
   if _failed <> 'ERROR' then
     begin
       update shop.audit t set _event = 'ERROR', _payload = jsonb_build_object('type', 'transition', 'message', _error, 'event', _failed),
-          _set = null, _fence = t._token, _at = jet.now(), _actor = _name, _send_key = null
+          _set = null, _fence = _with, _at = jet.now(), _actor = _name, _send_key = null
         where t.id = _task and t.state in ('running') returning t._applied into v_applied;
     exception when others then
       if jet.is_servers_trouble(sqlstate) then
@@ -3730,14 +3753,14 @@ begin
   if v_applied then
     return 'failed';
   end if;
-  update shop.audit t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = t._token,
+  update shop.audit t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
       _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
 end
 $jet$;
-revoke all on function shop._audit_trouble(bigint, text, jsonb, jsonb, text, text) from public;
+revoke all on function shop._audit_trouble(bigint, text, jsonb, jsonb, text, text, bigint) from public;
 
 -- One outcome of a batch that could not be applied as a whole.
 create or replace function shop._audit_settle(_by bigint, _name text, _task bigint, _with bigint, _outcome text, _fields jsonb, _vars jsonb) returns text
@@ -3768,7 +3791,7 @@ begin
       end if;
       get stacked diagnostics v_error = message_text;
     end;
-    return shop._audit_trouble(_task, _outcome, _fields, _vars, v_error, _name);
+    return shop._audit_trouble(_task, _outcome, _fields, _vars, v_error, _name, _with);
   end if;
   if v_fence = _with or exists (select from shop._audit_hops h where h.id = _task and h.token = _with) then
     return 'duplicate';
@@ -3971,6 +3994,7 @@ declare
   v_now timestamptz;
   v_id bigint;
   v_ids bigint[];
+  v_event text;
   v_error text;
 begin
   v_now := jet.now();
@@ -3998,7 +4022,8 @@ begin
           raise;
         end if;
         get stacked diagnostics v_error = message_text;
-        perform shop._audit_trouble(v_id, 'LEASE_EXPIRED', null, null, v_error, 'jet.tick');
+        select 'LEASE_EXPIRED' into v_event from shop.audit t where t.id = v_id;
+        perform shop._audit_trouble(v_id, v_event, null, null, v_error, 'jet.tick', null);
       end;
     end loop;
   end;

@@ -1,0 +1,157 @@
+"""What random programs found where Postgres and the reference interpreter did not agree: each once more, by itself."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from queue_client import Db, outcome
+
+from jetpackc.check import compile_sources
+from jetpackc.source import Source
+
+MACHINES = """\
+module m
+
+event GO(at: timestamptz, c: json, x: int?, xs: int[])
+
+machine constant(a: int = 5) {
+  unique (n) or return
+  var n: int = 7
+  var flag: bool = a >= 3
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
+machine flagged(a: int) {
+  unique (flag) or error
+  var flag: bool = a >= 3
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
+machine reckons {
+  var s: text = ""
+  var found: text?
+  initial state s0 {
+    on GO when not ((x in xs) ?? false) {
+      set s = (event.at - ("2026-01-01T00:00:00Z" as timestamptz)) as text
+      set found = c[0] as text
+    }
+    on GO { when x in xs { set s = "in" } }
+  }
+  final state z
+  on STOP -> z
+}
+
+machine born {
+  var n: int = 0
+  var s: text = "unchanged"
+  initial state s0 { enter { increment n } enter -> s1 }
+  state s1 { enter { set n = n + 10 } on STOP -> z }
+  final state z
+}
+
+machine maker is task { state running { run "x:y" }  state done { enter { spawn born() } } }
+
+machine poison {
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running {
+    run "x:y"
+    timeout 1h
+    on SUCCESS -> z
+    on ERROR -> z { fail "no way out" }
+  }
+  final state z
+}
+"""
+
+
+def test_unique_over_a_var_with_a_constant_default(db: Db) -> None:
+    first, second = db.create_many("constant", [{}, {"a": 2}])
+    assert first == second
+    assert db.create("constant") == first
+
+
+def test_unique_over_a_var_whose_default_is_a_comparison(db: Db) -> None:
+    id = db.create("flagged", a=5)
+    with pytest.raises(psycopg.errors.UniqueViolation, match=f"task {id}"):
+        db.create("flagged", a=4)
+
+
+def test_a_delay_where_no_worker_claims_is_refused_by_create_many_too(db: Db) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="no delay"):
+        db.create_many("born", [{"_delay": "1 h"}])
+
+
+def test_a_spawn_with_a_delay_where_no_worker_claims_does_not_compile() -> None:
+    text = MACHINES.replace("spawn born()", "spawn born() in 1h")
+    found = compile_sources([Source("workflows.jet", text)])
+    assert [diagnostic.rule.code for diagnostic in found.diagnostics if diagnostic.is_error] == ["J312"]
+
+
+def test_a_length_of_time_between_moments_has_no_days(db: Db) -> None:
+    id = db.create("reckons")
+    db.send("reckons", id, "GO", {"at": "2026-01-30T00:29:55.000006Z", "c": {}, "xs": []})
+    assert db.task("reckons", id).s == "696:29:55.000006"
+
+
+def test_the_first_element_of_what_is_no_array_is_nothing(db: Db) -> None:
+    id = db.create("reckons")
+    for value, found in (("x", None), (5, None), ({"0": "x"}, None), (["x"], "x")):
+        db.send("reckons", id, "GO", {"at": "2026-01-30T00:00:00Z", "c": value, "xs": []})
+        assert db.task("reckons", id).found == found
+
+
+def test_whether_something_optional_is_in_an_array_can_be_a_guard_of_when(db: Db) -> None:
+    id = db.create("reckons")
+    db.send("reckons", id, "GO", {"at": "2026-01-30T00:00:00Z", "c": 1, "x": 3, "xs": [3]})
+    assert db.task("reckons", id).s == "in"
+
+
+def test_a_hop_tells_what_it_set_and_not_what_creation_did_before(db: Db) -> None:
+    id = db.create("born")
+    assert [hop.changed for hop in db.hops("born", id)] == [None, {"n": 11}]
+
+
+def test_a_spawned_task_is_made_by_who_moved_its_parent(db: Db) -> None:
+    db.create("maker")
+    worker = db.worker("ada")
+    db.resolve("maker", worker, db.claim_one("maker", worker), "SUCCESS")
+    (id,) = (row.id for row in db.rows("select id from m.born"))
+    assert {hop.actor for hop in db.hops("born", id)} == {"ada"}
+
+
+def test_a_result_behind_a_lost_lease_is_late_where_its_sweep_failed(db: Db) -> None:
+    db.create("poison")
+    worker = db.worker()
+    task = db.claim_one("poison", worker)
+    db.run("select jet.worker_stop(%s)", worker)
+    assert db.value("select jet.tick()") == 1
+    assert db.task("poison", task.id)._stuck["event"] == "LEASE_EXPIRED"
+    assert db.resolve_many("poison", worker, [outcome(task, "SUCCESS")]) == {task.id: "lost"}
+    assert db.hops("poison", task.id)[-1].event == "late"
+
+
+def test_a_run_that_took_too_long_is_stuck_on_its_timeout(db: Db) -> None:
+    db.create("poison")
+    worker = db.worker("w", "1 d")
+    task = db.claim_one("poison", worker)
+    db.shift("2 h")
+    db.run("update jet.pulse set late_at = '-infinity'")
+    assert db.value("select jet.tick()") == 1
+    assert db.task("poison", task.id)._stuck["event"] == "TIMEOUT"
+
+
+@pytest.mark.parametrize(
+    ("clauses", "what"),
+    [
+        ("unique (n) or return", "`unique` over `n`"),
+        ("unique (s) while in (s1) or return", "`unique` in `s1`"),
+    ],
+)
+def test_unique_over_what_creation_changes_is_refused(clauses: str, what: str) -> None:
+    text = MACHINES.replace("machine born {", f"machine born {{ {clauses}")
+    found = compile_sources([Source("workflows.jet", text)])
+    assert [(each.rule.code, each.message.startswith(what)) for each in found.diagnostics if each.is_error] == [
+        ("J090", True)
+    ]
