@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from random import Random
+from time import process_time
 
 from constants import has_failing_constant
 from contest_of_two import Both, DifferError
@@ -25,6 +27,9 @@ from jetpackc.syntax import ast, parse
 
 NAME = "d"
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (0.001, 0.001, 0.25, 1, 2, 7, 60, 400, 4000))
+ENOUGH = 20.0
+"""Seconds of this process for making a case smaller."""
+_deadline = [0.0]
 Timed = list[tuple[Step, timedelta]]
 
 
@@ -95,6 +100,7 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
             both.compare_all()
         except DifferError as found:
             differ = _earliest(both, found)
+            print(f"seed {seed}: {differ}", file=sys.stderr, flush=True)
             shown = _case(server, made, texts, done, differ)
             return Played(programs, len(both.world.history), f"seed {seed}\n{shown}")
         return Played(programs, len(both.world.history))
@@ -130,6 +136,7 @@ def _round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
 
 def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError) -> str:
     """The disagreement with no more machines and steps than it needs, as far as leaving out one by one tells."""
+    _deadline[0] = process_time() + ENOUGH
     machine = differ.machine.partition(".")[2]
     near = _closure(texts, machine) if machine else texts
     names = {f"{NAME}.{_name(text)}" for text in near}
@@ -192,7 +199,9 @@ def _closure(texts: list[str], machine: str) -> list[str]:
 
 
 def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> DifferError | None:
-    """Play steps one by one, those of machines that are there."""
+    """Play steps one by one, those of machines that are there; None, too, when making it smaller took long enough."""
+    if process_time() > _deadline[0]:
+        return None
     try:
         program, found = compiled(made, texts)
     except AssertionError:
