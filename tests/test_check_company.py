@@ -30,7 +30,7 @@ def said(text: str) -> list[str]:
     ("machines", "expected"),
     [
         ([machine("a", "enter { spawn a() }")], ["J325"]),
-        ([machine("a", "enter { spawn root a() in 5m }")], ["J325"]),
+        ([machine("a", "enter { spawn root a() in 5m }")], ["J312", "J325"]),
         ([machine("a", "enter { spawn b() }"), machine("b", "enter { spawn a() }")], ["J325"]),
         ([machine("a", "enter { spawn b() }"), machine("b", "enter when n < 5 { spawn a() }")], []),
         ([machine("a", "enter { spawn b() }"), machine("b", "enter { when n < 5 { spawn a() } }")], []),

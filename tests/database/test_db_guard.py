@@ -282,7 +282,7 @@ def test_an_app_role_does_everything_through_functions(app: Db) -> None:
         "select m._job_add(1, null, null, null, null, null, null, null, null, null, null)",
         "select m._job_insert('[]')",
         "select m._job_settle(1, '', 1, 1, '', null, null)",
-        "select m._job_trouble(1, '', null, null, '', '')",
+        "select m._job_trouble(1, '', null, null, '', '', null)",
         "select jet.sweep(1)",
         "alter table m.job disable trigger all",
         "create table m.mine (id int)",
