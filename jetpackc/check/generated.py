@@ -19,7 +19,7 @@ LONGEST = 63
 INTERNAL = 14
 """Bytes that internal objects add to a machine's name: `_`, `_` and a suffix of up to twelve."""
 
-MOST_PARAMS = 92
+MOST_PARAMS = 91
 """Params of a machine: a Postgres function takes 100 arguments, and the one that creates a task has 8 of its own."""
 
 MOST_FIELDS = 98

@@ -506,7 +506,7 @@ begin
   if _tasks is null or _tasks = '[]'::jsonb then
     return;
   end if;
-  if jsonb_path_exists(_tasks, '$[*] ? (@._delay != null || @._run_at != null)') then
+  if exists (select from jsonb_array_elements(_tasks) e where num_nonnulls(e.value ->> '_delay', e.value ->> '_run_at') > 0) then
     raise exception using message = 'shop.checkout starts in cart, where no worker takes it: no delay', errcode = '22023';
   end if;
 
