@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from random import Random
 
 import pytest
+from test_docs import ROOT, blocks
 
-HARNESS = Path(__file__).parents[1] / "bench" / "differential"
+from jetpackc.check import compile_sources
+from jetpackc.postgres import Server
+from jetpackc.source import Source
+
+HARNESS = ROOT / "bench" / "differential"
+sys.path.insert(0, str(HARNESS))
+
+import batch  # noqa: E402
+import server_side  # noqa: E402
+from contest_of_two import Both  # noqa: E402
+from random_expressions import ENUMS  # noqa: E402
+from random_steps import Steps  # noqa: E402
 
 
 def test_postgres_and_the_interpreter_agree_on_random_programs(request: pytest.FixtureRequest) -> None:
@@ -21,3 +34,31 @@ def test_postgres_and_the_interpreter_agree_on_random_programs(request: pytest.F
     figures = json.loads(told.stdout.splitlines()[-1])
     assert figures["disagreements"] == 0
     assert figures["transitions"] > 300
+
+
+@pytest.fixture(scope="module")
+def fast(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with server_side.server(int(request.config.getoption("--pg"))) as found:
+        yield found
+
+
+SHOWN = blocks(ROOT / "docs" / "language.md", "jet")
+
+
+@pytest.mark.parametrize("number", range(len(SHOWN)))
+def test_a_program_of_the_language_page_does_in_postgres_what_the_page_means(number: int, fast: Server) -> None:
+    """Random events for each machine that the page shows: both sides answer the same, and history is the same."""
+    program = compile_sources([Source("workflows.jet", SHOWN[number])]).program
+    assert program is not None
+    if not any(module.machines for module in program.modules):
+        return
+    ENUMS.update({enum.name: enum.values for module in program.modules for enum in module.enums})
+    chance = Random(number)
+    database = server_side.Database(fast, program)
+    both = Both(database, program)
+    chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
+    for _ in range(12):
+        both.play(batch.next_round(both, chosen, chance))
+    both.compare_all()
+    database.close()
+    assert both.world.history

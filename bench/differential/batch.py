@@ -94,7 +94,7 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
         chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
         try:
             for _ in range(rounds):
-                steps = _round(both, chosen, chance)
+                steps = next_round(both, chosen, chance)
                 done += steps
                 both.play(steps)
             both.compare_all()
@@ -117,7 +117,8 @@ def _earliest(both: Both, differ: DifferError) -> DifferError:
     return differ
 
 
-def _round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
+def next_round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
+    """Up to two steps for each machine, some time apart, and now and then a tick."""
     steps: Timed = []
     for name, each in chosen.items():
         leases = {id: len(found) for id, found in both.leases.items()}

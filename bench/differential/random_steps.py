@@ -123,13 +123,13 @@ class Steps:
         return Create(self.name, tasks, many, self.chance.choice((0, 0, 0, 5, 3600)))
 
     def _send(self, tasks: Sequence[Task]) -> Send:
+        if not self.events:
+            return self._create()
         number = self.chance.randrange(len(tasks))
         taken = [event for event in chart.events(self.machine, tasks[number].state) if event in self.events]
         if self.chance.random() < 0.01:
             return Send((self.name, number), self.chance.choice(("NONSENSE", "SUCCESS", "ERROR")), {})
         known = taken if taken and self.chance.random() < 0.85 else sorted(self.events)
-        if not known:
-            return Send((self.name, number), "GO", {})
         event = self.chance.choice(known)
         return Send((self.name, number), event, payload(self.events[event], self.chance, 0.04))
 

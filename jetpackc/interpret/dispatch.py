@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from jetpackc.interpret.errors import FAIL, TOO_MANY_HOPS, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
-from jetpackc.interpret.values import Enums
+from jetpackc.interpret.values import Enums, to_json
 from jetpackc.ir import chart, model as ir
 
 MAX_HOPS = 100
@@ -49,6 +49,7 @@ class Dispatch:
 
     def take(self, event: Event) -> bool:
         """Take an event; False, and nothing has changed, where no clause takes it. Raises UndoneError."""
+        event = self.filled(event)
         clause = self._pick(event.name, event.fields)
         if clause is None:
             return False
@@ -58,6 +59,15 @@ class Dispatch:
         self._record(event, state)
         self._go_on(following)
         return True
+
+    def filled(self, event: Event) -> Event:
+        """The event with the defaults of the fields that are missing or null."""
+        payload, fields = dict(event.payload or {}), dict(event.fields)
+        for each in chart.fields(self.machine, event.name, self.task.state):
+            if each.default is not None and payload.get(each.name) is None:
+                fields[each.name] = self._scope({}).value(each.default, each.type)
+                payload[each.name] = to_json(fields[each.name], each.type.kind)
+        return replace(event, payload=payload or event.payload, fields=fields)
 
     def _go_on(self, move: Move | None) -> None:
         while move is not None:

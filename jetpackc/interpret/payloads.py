@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jetpackc.interpret.errors import BAD_CALL, UndoneError
-from jetpackc.interpret.expressions import literal
 from jetpackc.interpret.values import Enums, from_json
 from jetpackc.ir import chart, model as ir
 
@@ -76,12 +75,6 @@ def _lacking(what: str, given: Mapping[str, Any], fields: Sequence[ir.Field]) ->
 def _typed(fields: Sequence[ir.Field], given: Mapping[str, Any], enums: Enums, sqlstate: str | None) -> dict[str, Any]:
     """Every field's value; `sqlstate` is what a bad one is called, its own if None."""
     try:
-        return {each.name: _value(each, given, enums) for each in fields}
+        return {each.name: from_json(given.get(each.name), each.type, enums) for each in fields}
     except UndoneError as error:
         raise UndoneError(sqlstate or error.sqlstate, str(error)) from None
-
-
-def _value(field: ir.Field, given: Mapping[str, Any], enums: Enums) -> Any:
-    if given.get(field.name) is None and isinstance(field.default, ir.Literal):
-        return literal(field.default)
-    return from_json(given.get(field.name), field.type, enums)

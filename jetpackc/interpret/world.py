@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from jetpackc.interpret import payloads
@@ -91,9 +92,10 @@ class World:
         task = self._task(id)
         fields = payloads.sent(self._machine(task.machine), event, payload, self._enums_of(task.machine))
         with self._whole():
-            applied = self._dispatch(task, Event(event, payload, fields, actor))
+            coming = self._begun(task, actor).filled(Event(event, payload, fields, actor))
+            applied = self._dispatch(task, coming)
             if not applied:
-                self._note(task, event, payload, actor)
+                self._note(task, event, coming.payload, actor)
             return Sent(applied, self.tasks[id].state)
 
     def retry(self, id: int, actor: str) -> Sent:
@@ -211,11 +213,14 @@ class World:
 
     # ------------------------------------------------------------ one dispatch
 
-    def _dispatch(self, task: Task, event: Event, set: Mapping[str, Any] | None = None) -> bool:
+    def _begun(self, task: Task, actor: str, set: Mapping[str, Any] = MappingProxyType({})) -> Dispatch:
         at = max(self.now, task.last + _MOMENT)
-        changing = replace(task, vars={**task.vars, **(set or {})}, last=at)
-        machine = self._machine(task.machine)
-        dispatch = Dispatch(machine, changing, at, self._enums_of(task.machine), event.actor, assigned={*(set or ())})
+        changing = replace(task, vars={**task.vars, **set}, last=at)
+        return Dispatch(self._machine(task.machine), changing, at, self._enums_of(task.machine), actor, assigned={*set})
+
+    def _dispatch(self, task: Task, event: Event, set: Mapping[str, Any] | None = None) -> bool:
+        dispatch = self._begun(task, event.actor, set or {})
+        changing = dispatch.task
         if not dispatch.take(event):
             return False
         if changing.state != task.state:
