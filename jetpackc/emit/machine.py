@@ -179,6 +179,7 @@ def _step(shape: Shape) -> SqlObject:
         "step",
         step=name,
         claims=step.plain_claims(shape.machine),
+        spawns=bool(_spawns(shape.machine)),
         ends=step.plain_ends(context),
         work=shape.works,
         settable=settable,

@@ -129,6 +129,7 @@ begin
     new._was_state := old.state;
     new._was_entered := old.entered_at;
     new._was_event := case when old._applied then old._event end;
+    new._spawns := null;  -- of the dispatch before, which made them
     return new;
   end if;
   new._applied := true;
@@ -2223,6 +2224,7 @@ begin
     new._was_state := old.state;
     new._was_entered := old.entered_at;
     new._was_event := case when old._applied then old._event end;
+    new._spawns := null;  -- of the dispatch before, which made them
     return new;
   end if;
   new._applied := true;
