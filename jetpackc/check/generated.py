@@ -20,7 +20,7 @@ INTERNAL = 14
 """Bytes that internal objects add to a machine's name: `_`, `_` and a suffix of up to twelve."""
 
 MOST_PARAMS = 91
-"""Params of a machine: a Postgres function takes 100 arguments, and the one that creates a task has 8 of its own."""
+"""Params of a machine: a Postgres function takes 100 arguments, and the one that creates a task has 9 of its own."""
 
 MOST_FIELDS = 98
 """Fields of an event that may be sent: its function has 2 arguments of its own."""

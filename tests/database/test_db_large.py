@@ -88,7 +88,7 @@ def test_params_up_to_what_a_function_takes(n: int, fresh: Fresh) -> None:
         return
     with Db(fresh(text)) as db:
         id = db.create("b", **{f"p{i}": i for i in range(n)})
-        assert db.task("b", id).p91 == 91
+        assert db.task("b", id).p90 == 90
 
 
 def test_a_thousand_vars_and_a_string_of_a_million_characters(fresh: Fresh) -> None:

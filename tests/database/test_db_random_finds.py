@@ -66,6 +66,13 @@ machine born {
 
 machine maker is task { state running { run "x:y" }  state done { enter { spawn born() } } }
 
+machine queues {
+  initial state s0 { on STOP -> ready { spawn born() } }
+  state ready { on LOCKED_BY_WORKER -> running { increment attempts } }
+  state running { run "x:y"  on SUCCESS -> z  on ERROR -> z }
+  final state z
+}
+
 machine poison {
   initial state ready { on LOCKED_BY_WORKER -> running }
   state running {
@@ -99,7 +106,7 @@ def test_a_delay_where_no_worker_claims_is_refused_by_create_many_too(db: Db) ->
 def test_a_spawn_with_a_delay_where_no_worker_claims_does_not_compile() -> None:
     text = MACHINES.replace("spawn born()", "spawn born() in 1h")
     found = compile_sources([Source("workflows.jet", text)])
-    assert [diagnostic.rule.code for diagnostic in found.diagnostics if diagnostic.is_error] == ["J312"]
+    assert {diagnostic.rule.code for diagnostic in found.diagnostics if diagnostic.is_error} == {"J312"}
 
 
 def test_a_length_of_time_between_moments_has_no_days(db: Db) -> None:
@@ -132,6 +139,14 @@ def test_a_spawned_task_is_made_by_who_moved_its_parent(db: Db) -> None:
     db.resolve("maker", worker, db.claim_one("maker", worker), "SUCCESS")
     (id,) = (row.id for row in db.rows("select id from m.born"))
     assert {hop.actor for hop in db.hops("born", id)} == {"ada"}
+
+
+def test_a_claim_does_not_spawn_again_what_the_dispatch_before_it_spawned(db: Db) -> None:
+    id = db.create("queues")
+    db.send("queues", id, "STOP")
+    worker = db.worker()
+    assert db.claim("queues", worker).ids == [id]
+    assert db.value("select count(*) from m.born") == 1
 
 
 def test_a_result_behind_a_lost_lease_is_late_where_its_sweep_failed(db: Db) -> None:
