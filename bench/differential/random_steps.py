@@ -122,7 +122,7 @@ class Steps:
         tasks = tuple(payload(self.machine.params, self.chance, 0.03 if many else 0) for _ in range(count))
         return Create(self.name, tasks, many, self.chance.choice((0, 0, 0, 5, 3600)))
 
-    def _send(self, tasks: Sequence[Task]) -> Send:
+    def _send(self, tasks: Sequence[Task]) -> Send | Create:
         if not self.events:
             return self._create()
         number = self.chance.randrange(len(tasks))
