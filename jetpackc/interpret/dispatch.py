@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from jetpackc.interpret.errors import FAIL, TOO_MANY_HOPS, UndoneError
+from jetpackc.interpret.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
 from jetpackc.interpret.values import Enums, to_json
@@ -75,6 +75,13 @@ class Dispatch:
             following = self._move(move)
             self._record(None, state)
             move = following
+        self._refuse_nulls()
+
+    def _refuse_nulls(self) -> None:
+        """An ERROR that lacks a field, which no worker sends, is null where the program's types say it is not."""
+        for var in self.machine.vars:
+            if self.task.vars[var.name] is None and not var.type.optional:
+                raise UndoneError(NO_VALUE, f"{var.name} of {self.task.machine} is null")
 
     # ------------------------------------------------------------ one hop
 
