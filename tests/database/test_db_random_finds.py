@@ -22,19 +22,6 @@ machine constant(a: int = 5) {
   final state z
 }
 
-machine called { initial state s0 { on STOP -> z }    final state z }
-
-machine caller {
-  initial state s0 { on CALL -> ready { spawn called() } }
-  state ready { on LOCKED_BY_WORKER -> running }
-  state running {
-    run "x:y"
-    on SUCCESS -> z
-    on ERROR   -> ready
-  }
-  final state z
-}
-
 machine flagged(a: int) {
   unique (flag) or error
   var flag: bool = a >= 3
@@ -183,12 +170,3 @@ def test_unique_over_what_creation_changes_is_refused(clauses: str, what: str) -
     assert [(each.rule.code, each.message.startswith(what)) for each in found.diagnostics if each.is_error] == [
         ("J090", True)
     ]
-
-
-def test_a_claim_does_not_repeat_the_spawns_of_the_transition_before_it(db: Db) -> None:
-    id = db.create("caller")
-    assert db.send("caller", id, "CALL").applied
-    worker = db.worker()
-    for event in ("ERROR", "SUCCESS"):
-        db.resolve("caller", worker, db.claim_one("caller", worker), event)
-    assert db.value("select count(*) from m.called where parent = %s", id) == 1
