@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from jetpackc.interpret import numbers
+from jetpackc.interpret.errors import MOMENT_OUT_OF_RANGE, UndoneError
 from jetpackc.interpret.model import Task
 from jetpackc.interpret.values import Enums, Json, cast
 from jetpackc.ir import model as ir
@@ -211,4 +212,7 @@ def backoff(base: timedelta, attempts: int, cap: timedelta, id: int) -> timedelt
     digest = hashlib.sha256(f"{id} {attempts}".encode()).digest()
     full = min(cap.total_seconds(), base.total_seconds() * 2.0 ** min(max(attempts, 1) - 1, 60))
     seconds = full * (0.5 + int.from_bytes(digest[:3], "big") / 33554432)
-    return timedelta(microseconds=round(seconds * 1_000_000))
+    try:
+        return timedelta(microseconds=round(seconds * 1_000_000))
+    except OverflowError:
+        raise UndoneError(MOMENT_OUT_OF_RANGE, "interval out of range") from None
