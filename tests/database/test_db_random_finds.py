@@ -66,7 +66,7 @@ machine poison {
     run "x:y"
     timeout 1h
     on SUCCESS -> z
-    on ERROR -> z { fail "no way out" }
+    on ERROR -> z { when attempts >= 0 { fail "no way out" } }
   }
   final state z
 }
