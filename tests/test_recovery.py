@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
 from jetpackc.syntax import parse, parses
-from jetpackc.syntax.scan import block_starts
+from jetpackc.syntax.scan import KEYWORDS, block_starts
 
 BLOCKS = {
     "enum": "enum tier%d {\n  free,\n  pro\n}\n",
@@ -85,10 +85,11 @@ def files(draw: st.DrawFn) -> tuple[list[str], list[bool]]:
     kinds = draw(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=1, max_size=8))
     texts: list[str] = []
     broken: list[bool] = []
+    mistake: Broken | None = None
     for number, kind in enumerate(kinds):
-        fitting = [mistake for mistake in MISTAKES if mistake.old in BLOCKS[kind]]
-        if texts and texts[-1].rstrip().endswith(" is"):  # behind it any word may be the template that is missing
-            fitting = [mistake for mistake in fitting if mistake.new not in ("Machine", "state_machine")]
+        fitting = [one for one in MISTAKES if one.old in BLOCKS[kind]]
+        if mistake is not None and mistake.new == "is":  # the next word may be the template that is missing
+            fitting = [one for one in fitting if one.old not in KEYWORDS]
         mistake = draw(st.none() | st.sampled_from(fitting)) if fitting else None
         text = BLOCKS[kind].replace(mistake.old, mistake.new, 1) if mistake else BLOCKS[kind]
         texts.append(text.replace("%d", str(number)) + draw(st.sampled_from(["", "\n", "\n// a comment {\n\n"])))
