@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from jetpackc.ir import model as ir
 from jetpackc.syntax.literals import duration, escape
-
-OR, AND, NOT, COMPARISON, CONCATENATION, FALLBACK, SUM, PRODUCT, CAST, UNARY, ATOM = range(11)
-
-_LEVELS = {
-    "or": OR,
-    "and": AND,
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARISON),
-    "++": CONCATENATION,
-    "??": FALLBACK,
-    **dict.fromkeys("+-", SUM),
-    **dict.fromkeys("*/%", PRODUCT),
-}
+from jetpackc.syntax.precedence import ATOM, BINARY, CAST, COMPARISON, CONCATENATION, NOT, OR, UNARY
 
 
 def expression(node: ir.Expr, least: int = OR) -> str:
@@ -46,7 +35,7 @@ def _written(node: ir.Expr) -> tuple[str, int]:
         case ir.Cast(operand=operand, type=type_):
             return f"{expression(operand, CAST)} as {_type(type_)}", CAST
         case ir.Binary(operator=operator, left=left, right=right):
-            level = _LEVELS[operator]
+            level = BINARY[operator]
             least = level + 1 if level == COMPARISON else level
             return f"{expression(left, least)} {operator} {expression(right, level + 1)}", level
         case ir.IsNull(operand=operand, negated=negated):

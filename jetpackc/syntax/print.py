@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.format import format_source
-from jetpackc.syntax.print_expression import POSTFIX, arguments, expression, string, type_name
+from jetpackc.syntax.precedence import POSTFIX
+from jetpackc.syntax.print_expression import arguments, expression, string, type_name
 
 
 def print_file(file: ast.File) -> str:

@@ -6,19 +6,7 @@ from collections.abc import Iterable
 
 from jetpackc.syntax import ast
 from jetpackc.syntax.literals import duration, escape
-
-OR, AND, NOT, COMPARISON, CONCATENATION, FALLBACK, SUM, PRODUCT, CAST, UNARY, POSTFIX, ATOM = range(12)
-"""How tightly the parts of an expression hold together: the rules of grammar/jet.lark from `expr` down."""
-
-_BINARY = {
-    "or": OR,
-    "and": AND,
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARISON),
-    "++": CONCATENATION,
-    "??": FALLBACK,
-    **dict.fromkeys("+-", SUM),
-    **dict.fromkeys("*/%", PRODUCT),
-}
+from jetpackc.syntax.precedence import ATOM, BINARY, CAST, COMPARISON, CONCATENATION, NOT, OR, POSTFIX, UNARY
 
 
 def expression(node: ast.Expr, least: int = OR) -> str:
@@ -107,7 +95,7 @@ def _base(node: ast.Expr) -> str:
 
 def _binary(node: ast.Binary) -> tuple[str, int]:
     """A row of one operator groups from the left; comparisons do not form rows."""
-    level = _BINARY[node.operator]
+    level = BINARY[node.operator]
     left = level + 1 if level == COMPARISON else level
     return f"{expression(node.left, left)} {node.operator} {expression(node.right, level + 1)}", level
 
