@@ -13,6 +13,7 @@ OTHERS = ("uuid", "colour", "tier", "json", "int[]", "text[]", "colour[]")
 PIECES = ("a", "B", "xyz", " ", "0", "12", "-3", "it's", 'say \\"x\\"', "a\\\\b", "%", "\\n", "日", "null", "$$")
 _VARY = frozenset(("now", "attempts", "depth", "id", "parent", "root", "state", "created_at", "entered_at"))
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 UUIDS = ("0198c0de-0000-7000-8000-000000000000", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 MEMBERS = ("n", "s", "deep", "list", "none")
 
@@ -48,8 +49,13 @@ class Expressions:
         if simple or kind not in _COMPOUND:
             return literal(kind, self.chance)
         found = f"({_COMPOUND[kind](self.less)})"
-        varies = {name.text for name in self.names} | _VARY
-        return found if varies.intersection(_WORD.findall(found)) else literal(kind, self.chance)
+        return found if self.varies(found) else literal(kind, self.chance)
+
+    def varies(self, text: str) -> bool:
+        """Whether an expression reads a name. Postgres computes one that does not before all others, and what it
+        decides then spares the others and their errors."""
+        words = set(_WORD.findall(_STRING.sub("", text)))
+        return bool(words & _VARY or words.intersection(name.text for name in self.names))
 
     def optional(self, kind: str) -> str:
         """An expression of this type or null."""
@@ -249,9 +255,9 @@ def _guard(made: Expressions) -> str:
         return f"{left} {made.chance.choice(('and', 'or'))} {_bracketed(rest)}"
     if made.depth > 0 and roll < 0.42:
         return f"not {_bracketed(made)}"
-    return made.chance.choice((_compare, _compare, _compare, _reckoned, _reckoned, _mixed, _in, _null, _state))(
-        made.less
-    )
+    kinds = (_compare, _compare, _compare, _reckoned, _reckoned, _mixed, _in, _null, _state)
+    found = made.chance.choice(kinds)(made.less)
+    return found if made.varies(found) else _state(made)
 
 
 def _bracketed(made: Expressions) -> str:

@@ -333,6 +333,13 @@ def _params_hint(shape: Shape) -> Sql:
     return Sql(f"'its params are: ' || {shape.described(shape.machine.params)}")
 
 
+_KINDS = {
+    **dict.fromkeys(("text", "bytes", "timestamptz", "date"), ("string", "null")),
+    **{"interval": ("string", "number", "null"), "bool": ("boolean", "null")},
+}
+"""The kinds of json that stand for a value, of the types that Postgres makes out of others, too."""
+
+
 def _create_many(shape: Shape) -> SqlObject:
     name = shape.names.public("create_many")
     text = render(
@@ -342,6 +349,11 @@ def _create_many(shape: Shape) -> SqlObject:
         label=literal(shape.names.label),
         controls=array_literal(CONTROLS),
         known=shape.known,
+        kinds=[
+            {"name": literal(param.name), "kinds": Sql(", ".join(map(literal, _KINDS[param.type.kind])))}
+            for param in shape.machine.params
+            if param.type.kind in _KINDS and not param.type.array
+        ],
         spec=shape.spec(shape.machine.params),
         hint=_params_hint(shape),
     )

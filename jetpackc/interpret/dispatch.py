@@ -95,7 +95,7 @@ class Dispatch:
         source = chart.ancestors(self.machine, self.task.state)
         target = chart.ancestors(self.machine, move.target)
         if move.target == self.task.state and move.reenters is None:
-            if move.delay is not None:
+            if move.delay is not None and self.task.stuck is None:
                 self.task.run_at = self._later(move.delay)
             return None
         shared = self._shared(source, target, move.reenters)
@@ -117,7 +117,7 @@ class Dispatch:
         task = self.task
         task.state, task.entered_at = target, self.at
         task.ended = chart.is_final(self.machine, target)
-        task.lease = None
+        task.lease = task.stuck = None
         if chart.clauses(self.machine, target, chart.LOCKED):
             task.run_at = self._later(delay or timedelta())
         elif chart.states(self.machine)[target].run is None:

@@ -121,8 +121,8 @@ class World:
         return [task for task in claimed if task is not None]
 
     def resolve(self, worker: str, outcomes: Sequence[Finished]) -> dict[int, str]:
-        """End runs: what became of each."""
-        return {each.id: self._resolve(worker, each) for each in outcomes}
+        """End runs, in the order of ids: what became of each."""
+        return {each.id: self._resolve(worker, each) for each in sorted(outcomes, key=lambda each: each.id)}
 
     def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
         """End the runs of workers that are gone, and those that took too long, and `grace` on top, which leaves it to
@@ -220,11 +220,8 @@ class World:
 
     def _dispatch(self, task: Task, event: Event, set: Mapping[str, Any] | None = None) -> bool:
         dispatch = self._begun(task, event.actor, set or {})
-        changing = dispatch.task
         if not dispatch.take(event):
             return False
-        if changing.state != task.state:
-            changing.stuck = None
         self._commit(dispatch, event.actor)
         return True
 

@@ -70,6 +70,33 @@ machine poison {
   }
   final state z
 }
+
+machine lax(w: interval?, t: timestamptz?, d: date?, s: text?, b: bool?, y: bytes?) {
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
+machine again {
+  initial state ready {
+    on LOCKED_BY_WORKER -> running { when attempts == 0 { fail "not yet" } }
+    on GO reenter
+    on STAY -> ready in 5s
+  }
+  state running { run "x:y"  on SUCCESS -> z  on ERROR -> z }
+  final state z
+  on STOP -> z
+}
+
+machine pair is task {
+  state running { run "x:y" }
+  state done { enter { spawn single(n: 1) } }
+}
+
+machine single(n: int) {
+  unique (n)
+  initial state s0 { on STOP -> z }
+  final state z
+}
 """
 
 
@@ -83,6 +110,32 @@ def test_unique_over_a_var_whose_default_is_a_comparison(db: Db) -> None:
     id = db.create("flagged", a=5)
     with pytest.raises(psycopg.errors.UniqueViolation, match=f"task {id}"):
         db.create("flagged", a=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("w", [1], "interval, which [1] is not"),
+        ("t", ["2026-01-01"], 'timestamptz, which ["2026-01-01"] is not'),
+        ("d", ["2026-01-01"], 'date, which ["2026-01-01"] is not'),
+        ("s", {"a": 1}, 'text, which {"a": 1} is not'),
+        ("b", "true", 'bool, which "true" is not'),
+        ("y", [1], "bytes, which [1] is not"),
+    ],
+)
+def test_create_many_makes_no_value_out_of_another_kind(db: Db, name: str, value: object, what: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as told:
+        db.create_many("lax", [{}, {name: value}])
+    assert told.value.diag.message_primary == f"task 2 of m.lax: it takes field '{name}' as {what}"
+
+
+def test_outcomes_that_fail_together_are_taken_in_the_order_of_ids(db: Db) -> None:
+    first, second = db.create_many("pair", [{}, {}])
+    worker = db.worker()
+    claimed = {row.id: row for row in db.claim("pair", worker, limit=2).tasks}
+    outcomes = [outcome(claimed[id], "SUCCESS") for id in (second, first)]
+    found = db.resolve_many("pair", worker, outcomes)
+    assert found == {first: "applied", second: "failed"}
 
 
 def test_a_delay_where_no_worker_claims_is_refused_by_create_many_too(db: Db) -> None:
@@ -145,6 +198,17 @@ def test_a_result_behind_a_lost_lease_is_late_where_its_sweep_failed(db: Db) -> 
     assert db.task("poison", task.id)._stuck["event"] == "LEASE_EXPIRED"
     assert db.resolve_many("poison", worker, [outcome(task, "SUCCESS")]) == {task.id: "lost"}
     assert db.hops("poison", task.id)[-1].event == "late"
+
+
+def test_a_stuck_task_that_enters_its_state_again_is_stuck_no_more(db: Db) -> None:
+    id = db.create("again")
+    assert db.claim("again", db.worker()).ids == []
+    assert db.task("again", id)._stuck["error"] == "not yet"
+    db.send("again", id, "STAY")
+    assert db.task("again", id).run_at is None
+    db.send("again", id, "GO", {"at": "2026-01-30T00:00:00Z", "c": 1, "x": 3, "xs": [3]})
+    assert db.task("again", id)._stuck is None
+    assert db.task("again", id).run_at is not None
 
 
 def test_a_run_that_took_too_long_is_stuck_on_its_timeout(db: Db) -> None:

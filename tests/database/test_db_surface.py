@@ -198,7 +198,7 @@ def test_create_many_of_nothing_makes_nothing(db: Db) -> None:
     [
         ([{"n": 1}, {"n": 2, "foo": 1}], r"task 2 of m\.work.*no field 'foo'"),
         ([{"n": 1}, {}], r"task 2 of m\.work.*needs field 'n'"),
-        ([{"n": "x"}], r"task 1 of m\.work.*'n' is int"),
+        ([{"n": "x"}], r"task 1 of m\.work.*'n' as int"),
         ([{"n": 1}, 5], r"task 2 of m\.work.*an object"),
         ({"n": 1}, "an array of objects, not object"),
         ([{"n": 1, "_root": 3}], "no field '_root'"),
@@ -242,10 +242,10 @@ def test_the_payload_is_in_the_history(db: Db) -> None:
     [
         ({"amount": 5}, "PAID needs field 'method'"),
         ({"amount": 5, "method": None}, "PAID needs field 'method'"),
-        ({"amount": "x", "method": "card"}, "PAID field 'amount' is numeric"),
-        ({"amount": 5, "method": 5}, "PAID field 'method' is text"),
+        ({"amount": "x", "method": "card"}, "PAID takes field 'amount' as numeric"),
+        ({"amount": 5, "method": 5}, "PAID takes field 'method' as text"),
         ({"amount": 5, "methud": "card"}, "PAID has no field 'methud'"),
-        ({"amount": 5, "method": "card", "tier": "gold"}, "PAID field 'tier'.*gold.*free.*pro"),
+        ({"amount": 5, "method": "card", "tier": "gold"}, "PAID takes field 'tier'.*gold.*free.*pro"),
         ([5], "PAID takes an object of fields, not array"),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_payload_that_does_not_fit_is_refused_and_the_field_named(db: Db, payl
 )
 def test_each_type_refuses_what_is_none_of_its_values(db: Db, field: str, wrong: object) -> None:
     id = db.create("copier")
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"TYPED field '{field}' is "):
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"TYPED takes field '{field}' as "):
         db.send("copier", id, "TYPED", {**TYPED, field: wrong})
 
 

@@ -107,11 +107,11 @@ def test_arrays_have_defaults(db: Db, way: str) -> None:
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ({"names": "x"}, "task 1 of m.basket: it field 'names' is text[], which \"x\" is not"),
-        ({"prices": [[1], [2]]}, "task 1 of m.basket: it field 'prices' is numeric[], which [[1], [2]] is not"),
-        ({"prices": ["y"]}, "task 1 of m.basket: it field 'prices' is numeric[], which [\"y\"] is not"),
-        ({"tiers": ["x"]}, 'task 1 of m.basket: it field \'tiers\': "x" is not one of ["free", "pro"]'),
-        ({"tiers": "free"}, "task 1 of m.basket: it field 'tiers' is tier[], which \"free\" is not"),
+        ({"names": "x"}, "task 1 of m.basket: it takes field 'names' as text[], which \"x\" is not"),
+        ({"prices": [[1], [2]]}, "task 1 of m.basket: it takes field 'prices' as numeric[], which [[1], [2]] is not"),
+        ({"prices": ["y"]}, "task 1 of m.basket: it takes field 'prices' as numeric[], which [\"y\"] is not"),
+        ({"tiers": ["x"]}, 'task 1 of m.basket: it takes field \'tiers\' as one of ["free", "pro"], which "x" is not'),
+        ({"tiers": "free"}, "task 1 of m.basket: it takes field 'tiers' as tier[], which \"free\" is not"),
     ],
 )
 def test_an_array_that_is_none_is_refused_by_name(db: Db, task: Any, message: str) -> None:
@@ -160,10 +160,13 @@ def test_arrays_are_fields_of_events(db: Db) -> None:
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        ({"xs": 5}, "ADDED field 'xs' is int[], which 5 is not"),
-        ({"xs": [1, "x"]}, "ADDED field 'xs' is int[], which [1, \"x\"] is not"),
+        ({"xs": 5}, "ADDED takes field 'xs' as int[], which 5 is not"),
+        ({"xs": [1, "x"]}, "ADDED takes field 'xs' as int[], which [1, \"x\"] is not"),
         ({"xs": None}, "ADDED needs field 'xs' (int[])"),
-        ({"xs": [], "tiers": ["pro", "gold"]}, 'ADDED field \'tiers\': "gold" is not one of ["free", "pro"]'),
+        (
+            {"xs": [], "tiers": ["pro", "gold"]},
+            'ADDED takes field \'tiers\' as one of ["free", "pro"], which "gold" is not',
+        ),
     ],
 )
 def test_a_field_that_is_no_such_array_is_refused(db: Db, payload: Any, message: str) -> None:

@@ -273,16 +273,16 @@ begin
           return _what || ' needs field ' || quote_literal(v_field.name) || ' (' || v_field.type || ')';
         end if;
       elsif v_field.is_array and jsonb_typeof(v_value) <> 'array' then
-        return _what || ' field ' || quote_literal(v_field.name) || ' is ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
+        return _what || ' takes field ' || quote_literal(v_field.name) || ' as ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
       elsif v_field.choices is not null then
         for v_item in select e.value from jsonb_array_elements(case when v_field.is_array then v_value else jsonb_build_array(v_value) end) e
             where not (v_field.is_array and e.value = 'null'::jsonb) loop
           if jsonb_typeof(v_item) <> 'string' or not v_field.choices @> v_item then
-            return _what || ' field ' || quote_literal(v_field.name) || ': ' || v_item::text || ' is not one of ' || v_field.choices::text;
+            return _what || ' takes field ' || quote_literal(v_field.name) || ' as one of ' || v_field.choices::text || ', which ' || left(v_item::text, 80) || ' is not';
           end if;
         end loop;
       elsif not jet.fits(v_value, v_field.type) then
-        return _what || ' field ' || quote_literal(v_field.name) || ' is ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
+        return _what || ' takes field ' || quote_literal(v_field.name) || ' as ' || v_field.type || ', which ' || left(v_value::text, 80) || ' is not';
       end if;
     end loop;
     return null;

@@ -319,7 +319,7 @@ begin
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
     if v_to is null or (v_to = new.state) then
-      if v_delay is not null then
+      if v_delay is not null and new._stuck is null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
@@ -328,6 +328,7 @@ begin
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('charging.ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('charging.running') then new.run_at end;
+    new._stuck := null;
     v_delay := null;
   end loop;
 
@@ -344,9 +345,6 @@ begin
   elsif new._event = 'LOCKED_BY_WORKER' and new._applied then
     new._token := new._seq;
     new._was_event := case when old._applied then old._event end;
-  end if;
-  if new._stuck is not null and new.state <> old.state then
-    new._stuck := null;
   end if;
   return new;
 end
@@ -576,11 +574,14 @@ begin
     raise exception using errcode = '22023',
       message = 'shop.checkout' || ' create_many takes an array of objects, not ' || jsonb_typeof(_tasks);
   end if;
-  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb) then
-    select 'task ' || e.n || ' of ' || 'shop.checkout' || ': ' || jet.misfit('it',
-        case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec)
-      into v_misfit from jsonb_array_elements(_tasks) with ordinality as e (value, n)
-      where jsonb_typeof(e.value) <> 'object' or (e.value - v_known) <> '{}'::jsonb order by e.n limit 1;
+
+  -- Postgres reads moments and texts out of what is none, so the kinds of such values are looked at here.
+  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb
+    or jsonb_typeof(e -> 'email') not in ('string', 'null')) then
+    select 'task ' || e.n || ' of ' || 'shop.checkout' || ': ' || m.misfit into v_misfit
+      from jsonb_array_elements(_tasks) with ordinality as e (value, n),
+        lateral jet.misfit('it', case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec) as m (misfit)
+      where m.misfit is not null order by e.n limit 1;
     raise exception using message = v_misfit, errcode = '22023', hint = 'its params are: ' || 'order_id: bigint, email: text, tier: tier';
   end if;
   return query select shop._checkout_insert(_tasks);
@@ -1364,7 +1365,7 @@ begin
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
     if v_to is null or (v_to = new.state) then
-      if v_delay is not null then
+      if v_delay is not null and new._stuck is null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
@@ -1372,6 +1373,7 @@ begin
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
+    new._stuck := null;
     v_delay := null;
   end loop;
 
@@ -1388,9 +1390,6 @@ begin
   elsif new._event = 'LOCKED_BY_WORKER' and new._applied then
     new._token := new._seq;
     new._was_event := case when old._applied then old._event end;
-  end if;
-  if new._stuck is not null and new.state <> old.state then
-    new._stuck := null;
   end if;
   return new;
 end
@@ -1637,10 +1636,10 @@ begin
       message = 'shop.shipment' || ' create_many takes an array of objects, not ' || jsonb_typeof(_tasks);
   end if;
   if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb) then
-    select 'task ' || e.n || ' of ' || 'shop.shipment' || ': ' || jet.misfit('it',
-        case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec)
-      into v_misfit from jsonb_array_elements(_tasks) with ordinality as e (value, n)
-      where jsonb_typeof(e.value) <> 'object' or (e.value - v_known) <> '{}'::jsonb order by e.n limit 1;
+    select 'task ' || e.n || ' of ' || 'shop.shipment' || ': ' || m.misfit into v_misfit
+      from jsonb_array_elements(_tasks) with ordinality as e (value, n),
+        lateral jet.misfit('it', case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec) as m (misfit)
+      where m.misfit is not null order by e.n limit 1;
     raise exception using message = v_misfit, errcode = '22023', hint = 'its params are: ' || 'order_id: bigint';
   end if;
   return query select shop._shipment_insert(_tasks);
@@ -2368,7 +2367,7 @@ begin
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
     if v_to is null or (v_to = new.state) then
-      if v_delay is not null then
+      if v_delay is not null and new._stuck is null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
@@ -2376,6 +2375,7 @@ begin
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
+    new._stuck := null;
     v_delay := null;
   end loop;
 
@@ -2392,9 +2392,6 @@ begin
   elsif new._event = 'LOCKED_BY_WORKER' and new._applied then
     new._token := new._seq;
     new._was_event := case when old._applied then old._event end;
-  end if;
-  if new._stuck is not null and new.state <> old.state then
-    new._stuck := null;
   end if;
   return new;
 end
@@ -2643,11 +2640,15 @@ begin
     raise exception using errcode = '22023',
       message = 'shop.send_receipt' || ' create_many takes an array of objects, not ' || jsonb_typeof(_tasks);
   end if;
-  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb) then
-    select 'task ' || e.n || ' of ' || 'shop.send_receipt' || ': ' || jet.misfit('it',
-        case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec)
-      into v_misfit from jsonb_array_elements(_tasks) with ordinality as e (value, n)
-      where jsonb_typeof(e.value) <> 'object' or (e.value - v_known) <> '{}'::jsonb order by e.n limit 1;
+
+  -- Postgres reads moments and texts out of what is none, so the kinds of such values are looked at here.
+  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb
+    or jsonb_typeof(e -> 'email') not in ('string', 'null')
+    or jsonb_typeof(e -> 'url') not in ('string', 'null')) then
+    select 'task ' || e.n || ' of ' || 'shop.send_receipt' || ': ' || m.misfit into v_misfit
+      from jsonb_array_elements(_tasks) with ordinality as e (value, n),
+        lateral jet.misfit('it', case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec) as m (misfit)
+      where m.misfit is not null order by e.n limit 1;
     raise exception using message = v_misfit, errcode = '22023', hint = 'its params are: ' || 'email: text, url: text';
   end if;
   return query select shop._send_receipt_insert(_tasks);
@@ -3381,7 +3382,7 @@ begin
     v_hop_event := case when v_hops = 1 then new._event else v_event end;
     v_event := null;
     if v_to is null or (v_to = new.state) then
-      if v_delay is not null then
+      if v_delay is not null and new._stuck is null then
         new.run_at := v_now + greatest(v_delay, interval '0 s');
       end if;
       exit macrostep;
@@ -3389,6 +3390,7 @@ begin
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('running') then new.run_at end;
+    new._stuck := null;
     v_delay := null;
   end loop;
 
@@ -3405,9 +3407,6 @@ begin
   elsif new._event = 'LOCKED_BY_WORKER' and new._applied then
     new._token := new._seq;
     new._was_event := case when old._applied then old._event end;
-  end if;
-  if new._stuck is not null and new.state <> old.state then
-    new._stuck := null;
   end if;
   return new;
 end
@@ -3645,11 +3644,14 @@ begin
     raise exception using errcode = '22023',
       message = 'shop.audit' || ' create_many takes an array of objects, not ' || jsonb_typeof(_tasks);
   end if;
-  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb) then
-    select 'task ' || e.n || ' of ' || 'shop.audit' || ': ' || jet.misfit('it',
-        case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec)
-      into v_misfit from jsonb_array_elements(_tasks) with ordinality as e (value, n)
-      where jsonb_typeof(e.value) <> 'object' or (e.value - v_known) <> '{}'::jsonb order by e.n limit 1;
+
+  -- Postgres reads moments and texts out of what is none, so the kinds of such values are looked at here.
+  if exists (select from jsonb_array_elements(_tasks) e where jsonb_typeof(e) <> 'object' or (e - v_known) <> '{}'::jsonb
+    or jsonb_typeof(e -> 'what') not in ('string', 'null')) then
+    select 'task ' || e.n || ' of ' || 'shop.audit' || ': ' || m.misfit into v_misfit
+      from jsonb_array_elements(_tasks) with ordinality as e (value, n),
+        lateral jet.misfit('it', case jsonb_typeof(e.value) when 'object' then e.value - array['_delay', '_run_at', '_priority', '_key']::text[] else e.value end, v_spec) as m (misfit)
+      where m.misfit is not null order by e.n limit 1;
     raise exception using message = v_misfit, errcode = '22023', hint = 'its params are: ' || 'what: text';
   end if;
   return query select shop._audit_insert(_tasks);
