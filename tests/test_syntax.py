@@ -231,11 +231,11 @@ def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing() -> None:
 
 
 def test_clauses_of_later_versions_keep_their_text_on_one_line() -> None:
-    text = 'machine m {\n  limit 5 // calls\n    per 1m\n  priority "a  // b" ++ c\n}\n'
+    text = "machine m {\n  keep done // all\n    30d\n  keep history 90d\n}\n"
     members = [node for node in nodes(parsed(text)) if isinstance(node, ast.Setting)]
     assert [(member.keyword, member.text) for member in members] == [
-        ("limit", "limit 5 per 1m"),
-        ("priority", 'priority "a  // b" ++ c'),
+        ("keep", "keep done 30d"),
+        ("keep", "keep history 90d"),
     ]
 
 

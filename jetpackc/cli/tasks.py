@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @dsn_option
 @click.option("--delay", metavar="DURATION", help="When it can first be claimed, such as 1h30m from now.")
-@click.option("--priority", type=int, default=0, help="Lower numbers are claimed first [0].")
+@click.option("--priority", type=int, help="Lower numbers are claimed first [as the machine says].")
 @click.option("--key", help="A repeated key creates nothing and gives the first task's id again.")
 def create(
-    machine: str, fields: tuple[str, ...], dsn: str | None, delay: str | None, priority: int, key: str | None
+    machine: str, fields: tuple[str, ...], dsn: str | None, delay: str | None, priority: int | None, key: str | None
 ) -> int:
     """Create a task of MACHINE and print its id.
 

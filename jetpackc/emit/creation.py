@@ -140,7 +140,7 @@ def insert_lines(
         control["_parent"],
         f"coalesce({control['_depth']}, 0)",
         *[scope.now] * 3,
-        f"coalesce({control['_priority']}, 0)",
+        f"coalesce({control['_priority']}, {_priority(machine, scope)})",
         control["_key"],
         *[f"coalesce({control['_by']}, v_actor)"] * 2,
     ]
@@ -159,6 +159,11 @@ def insert_lines(
     if not source:
         return [*head, "values (", *(f"  {line}" for line in row[:-1]), f"  {row[-1]})"]
     return [*head, "select", *(f"  {line}" for line in row), f"from {source[0]}", *source[1:]]
+
+
+def _priority(machine: ir.Machine, scope: Scope) -> Sql:
+    """That of a new task whose creator gives none."""
+    return Sql("0") if machine.priority is None else top(machine.priority, scope)
 
 
 def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:

@@ -321,7 +321,8 @@ class Unique:
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A machine with its template merged in. `states` in source order, a composite before its children;
-    `initial` is the leaf a new task starts in; `on` are the machine-wide clauses."""
+    `initial` is the leaf a new task starts in; `on` are the machine-wide clauses. `priority`, an int over the
+    params, is that of a new task whose creator gives none."""
 
     name: str
     params: tuple[Field, ...]
@@ -331,6 +332,7 @@ class Machine:
     on: tuple[Clause, ...] = ()
     signatures: tuple[Signature, ...] = ()
     uniques: tuple[Unique, ...] = ()
+    priority: Expr | None = None
     doc: str = ""
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 

@@ -292,8 +292,34 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True)
+class Priority:
+    """`priority EXPR`."""
+
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`limit 100 [per 1m] [per tenant]`. `count` and `window` (milliseconds) as written, whatever they are."""
+
+    count: int
+    window: int | None
+    by: Name | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Fair:
+    """`fair by tenant`."""
+
+    by: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """A machine-wide clause that is parsed and not yet compiled (`limit`, `fair`, `priority`, `keep`).
+    """A machine-wide clause that is parsed and not yet compiled (`keep`).
 
     `text` is all of it as written, on one line.
     """
@@ -313,7 +339,7 @@ class Allow:
 
 
 StateMember = Enter | Exit | On | Timer | Run | Timeout | Ignore | Defer | Result | State | Step | Removed
-MachineMember = Var | Unique | State | Step | On | Removed | Setting | Ignore | Defer | Allow
+MachineMember = Var | Unique | State | Step | On | Removed | Priority | Limit | Fair | Setting | Ignore | Defer | Allow
 
 
 # ---------------------------------------------------------------- items of a file

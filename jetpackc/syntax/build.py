@@ -180,7 +180,18 @@ class Builder:
         span = self._span(tree)
         return ast.Setting(str(tree.data), span, self._one_line(span))
 
-    _limit = _fair = _priority = _keep = _setting
+    _keep = _setting
+
+    def _priority(self, tree: Node) -> ast.Priority:
+        return ast.Priority(self._node(tree.children[0]), self._span(tree))
+
+    def _limit(self, tree: Node) -> ast.Limit:
+        count, window, by = tree.children
+        length = None if window is None else self._milliseconds(window)
+        return ast.Limit(int(self._digits(count)), length, None if by is None else self._name(by), self._span(tree))
+
+    def _fair(self, tree: Node) -> ast.Fair:
+        return ast.Fair(self._name(tree.children[0]), self._span(tree))
 
     def _removed(self, tree: Node) -> ast.Removed:
         name, body = tree.children
@@ -409,13 +420,16 @@ class Builder:
         return ast.Constant("string", self._text(tree.children[0]), self._span(tree))
 
     def _duration(self, tree: Node) -> ast.Constant:
-        span = self._span(tree)
-        total = milliseconds(str(tree.children[0]))
+        return ast.Constant("duration", self._milliseconds(tree.children[0]), self._span(tree))
+
+    def _milliseconds(self, token: Token) -> int:
+        total = milliseconds(str(token))
         if total is None:
             message = "this duration is longer than Postgres can store"
             help = "it keeps microseconds in 64 bits, which is some 290 thousand years"
+            span = self._span(token)
             self.diagnostics.append(Diagnostic(rules.BAD_DURATION, message, span, "too long", help=help))
-        return ast.Constant("duration", total or 0, span)
+        return total or 0
 
     def _bool(self, tree: Node) -> ast.Constant:
         return ast.Constant("bool", str(tree.children[0]) == "true", self._span(tree))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.format import format_source
+from jetpackc.syntax.literals import duration
 from jetpackc.syntax.precedence import POSTFIX
 from jetpackc.syntax.print_expression import arguments, expression, string, type_name
 
@@ -98,7 +99,17 @@ def _member(member: ast.MachineMember | ast.StateMember) -> list[str]:
 
 
 def _line(
-    member: ast.Run | ast.Timeout | ast.Ignore | ast.Defer | ast.Result | ast.Unique | ast.Setting | ast.Allow,
+    member: ast.Run
+    | ast.Timeout
+    | ast.Ignore
+    | ast.Defer
+    | ast.Result
+    | ast.Unique
+    | ast.Priority
+    | ast.Limit
+    | ast.Fair
+    | ast.Setting
+    | ast.Allow,
 ) -> str:
     """A member that is one line whatever it holds."""
     match member:
@@ -114,6 +125,12 @@ def _line(
             return f"return {expression(member.value)}"
         case ast.Unique():
             return _unique(member)
+        case ast.Priority():
+            return f"priority {expression(member.value)}"
+        case ast.Limit():
+            return _limit(member)
+        case ast.Fair():
+            return f"fair by {member.by.text}"
         case ast.Setting():
             return member.text
         case ast.Allow():
@@ -148,6 +165,12 @@ def _unique(node: ast.Unique) -> str:
     states = f" while in ({_names(node.states)})" if node.states is not None else ""
     verdict = " or return" if node.verdict == "return" else ""
     return f"unique ({_names(node.columns)}){states}{verdict}"
+
+
+def _limit(node: ast.Limit) -> str:
+    window = f" per {duration(node.window)}" if node.window is not None else ""
+    by = f" per {node.by.text}" if node.by is not None else ""
+    return f"limit {node.count}{window}{by}"
 
 
 # ---------------------------------------------------------------- clauses and statements

@@ -42,12 +42,12 @@ class Client:
         *,
         delay: Delay | None = None,
         run_at: datetime | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         key: str | None = None,
     ) -> int:
         """Create a task of `module.machine`; its id. `delay` (a timedelta, or Postgres's text such as "1 hour") or
-        `run_at` say when it can be claimed, lower `priority` numbers go first, and a repeated `key` gives the first
-        task's id again.
+        `run_at` say when it can be claimed, lower `priority` numbers go first (None: as the machine says). A repeated
+        `key` gives the first task's id again.
 
         Raises BadValue, UniqueConflict, TransitionFailed, UnknownMachine.
         """
@@ -60,7 +60,7 @@ class Client:
         *,
         delay: Delay | None = None,
         run_at: datetime | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         keys: Iterable[str] | None = None,
     ) -> list[int]:
         """Create a task for each mapping of params, all or none, about as fast as COPY; their ids in order.
@@ -165,7 +165,7 @@ class AsyncClient:
         *,
         delay: Delay | None = None,
         run_at: datetime | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         key: str | None = None,
     ) -> int:
         """See `Client.create`."""
@@ -178,7 +178,7 @@ class AsyncClient:
         *,
         delay: Delay | None = None,
         run_at: datetime | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         keys: Iterable[str] | None = None,
     ) -> list[int]:
         """See `Client.create_many`."""

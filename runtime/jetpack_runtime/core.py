@@ -61,7 +61,7 @@ class Options:
 
     delay: Delay | None
     run_at: datetime | None
-    priority: int
+    priority: int | None
 
     def members(self) -> dict[str, Any]:
         """The control members of a task object."""
@@ -72,7 +72,7 @@ class Options:
             found["_delay"] = self.delay
         if self.run_at is not None:
             found["_run_at"] = self.run_at
-        if self.priority:
+        if self.priority is not None:
             found["_priority"] = self.priority
         return found
 

@@ -33,7 +33,8 @@ def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list
     states = {member.names[0].text: member for member in own if isinstance(member, ast.State)}
     bases = {member.names[0].text for member in base if isinstance(member, ast.State)}
     merged: list[Member] = [member for member in own if not isinstance(member, ast.State)]
-    for member in unshadowed(merged, base):
+    singles = tuple(type(member) for member in merged if isinstance(member, ast.Priority | ast.Fair))
+    for member in unshadowed(merged, [member for member in base if not isinstance(member, singles)]):
         if isinstance(member, ast.State) and member.names[0].text in states:
             merged.append(_state(states[member.names[0].text], member, report))
         else:

@@ -49,3 +49,4 @@ UNUSED_VAR = Rule("J382", "unused-var", Severity.WARNING, "a var that is neither
 ALWAYS_TRUE = Rule("J383", "always-true", Severity.WARNING, "a guard that every value makes true")
 UNUSED_ALLOW = Rule("J384", "unused-allow", Severity.WARNING, "an `allow` of a warning that does not come up")
 NO_CHILDREN = Rule("J385", "no-children", Severity.WARNING, "a machine that looks at children and spawns none")
+NO_QUEUE = Rule("J386", "no-queue", Severity.WARNING, "an order or a limit of work where no worker claims anything")

@@ -1,0 +1,45 @@
+"""`priority`, `limit`, `fair`: what they may say, and where."""
+
+from __future__ import annotations
+
+import pytest
+from checking import codes, findings, machine
+
+from jetpackc.ir import model as ir
+
+
+def working(clauses: str, params: str = "tenant: text, urgency: int = 0, note: text?, data: json?") -> str:
+    """A machine with a queue and these clauses."""
+    return f'module m\nmachine m({params}) is task {{\n  {clauses}\n  state running {{ run "app:f" }}\n}}\n'
+
+
+def test_priority_is_an_int_over_the_params() -> None:
+    found = machine(working("priority 10 - urgency")).priority
+    assert isinstance(found, ir.Binary)
+    assert found.type == ir.Type("int")
+
+
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        ("priority tenant", "J201 3 'tenant' expected `int`, found `text`"),
+        ("priority attempts", "J106 3 'attempts' unknown name `attempts`"),
+        ("var n: int = 0\n  priority n", "J106 4 'n' unknown name `n`"),
+        ("priority 1\n  priority 2", "J012 4 'priority 2' `priority` is written twice"),
+        ("priority 3000000000", "J209 3 '3000000000' 3000000000 does not fit `int`"),
+    ],
+)
+def test_what_priority_may_not_be(clauses: str, expected: str) -> None:
+    assert [one for one in findings(working(clauses)) if "J382" not in one] == [expected]
+
+
+def test_a_machine_without_a_queue_has_no_order() -> None:
+    assert codes("module m\nmachine m { priority 1  initial state a { on GO -> z }  final state z }") == ["J386"]
+
+
+def test_the_machine_s_own_priority_replaces_its_template_s() -> None:
+    text = working("priority 7").replace("module m", "module m\ntemplate t { priority 3 }").replace("is task", "is t2")
+    text = text.replace("template t {", "template t2 {\n  initial state ready { on LOCKED_BY_WORKER -> running }\n")
+    text = text.replace("priority 3 }", "priority 3\n  state running { on SUCCESS, ERROR -> z }  final state z }")
+    assert machine(text).priority == ir.Literal(7, ir.Type("int"))
+    assert machine(text.replace("priority 7", "")).priority == ir.Literal(3, ir.Type("int"))
