@@ -467,7 +467,6 @@ def test_a_machine_ignores_in_every_outermost_state_that_has_no_answer() -> None
         m("initial state s { on GO -> done } final state done { return 5 }"),
         m(f"initial state s was t {{ on GO -> done }} {DONE}"),
         m(f"initial state s {{ on GO -> done }} {DONE} removed state t -> done"),
-        m(f"priority 5\ninitial state s {{ on GO -> done }} {DONE}"),
         m(f"initial state s {{ on GO -> done {{ send parent HELLO }} ignore HELLO }} {DONE}", "event HELLO"),
         m(f"initial state s {{ on GO -> done {{ spawn self() }} }} {DONE}"),
         m(f"initial state s {{ on GO -> done {{ spawn m() as x }} }} {DONE}"),
