@@ -166,7 +166,7 @@ def payload(fields: Sequence[ir.Field], chance: Random, wrong: float) -> dict[st
     found: dict[str, Any] = {}
     for each in fields:
         if (each.type.optional or each.default is not None) and chance.random() < 0.4:
-            if chance.random() < 0.5 and each.type.optional and each.default is None:
+            if chance.random() < 0.5:
                 found[each.name] = None
             continue
         found[each.name] = value(each.type, chance)

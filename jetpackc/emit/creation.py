@@ -84,7 +84,7 @@ def _plain(param: ir.Field, argument: Sql) -> Sql:
 
 
 def _argument_scope(shape: Shape, label: Sql) -> Scope:
-    """Inside the function that adds a task: its arguments, with the defaults that are no constants filled in."""
+    """Inside the function that adds a task: its arguments, with their defaults in place of null."""
     params = {param.name: param for param in shape.machine.params}
 
     def column(name: str) -> Sql:
@@ -92,7 +92,7 @@ def _argument_scope(shape: Shape, label: Sql) -> Scope:
             return Sql("v_id") if name == "id" else Sql(f"{label}.{ident(name)}")
         given = _plain(params[name], Sql(f"{label}.{ident(name)}"))
         default = params[name].default
-        return given if default is None or is_constant(default) else Sql(f"coalesce({given}, {top(default, scope)})")
+        return given if default is None else Sql(f"coalesce({given}, {top(default, scope)})")
 
     scope = Scope(shape.module.name, column, now="v_at")
     return scope
@@ -101,7 +101,7 @@ def _argument_scope(shape: Shape, label: Sql) -> Scope:
 def _refusals(shape: Shape, param: ir.Field, label: Sql) -> list[dict[str, Sql]]:
     found = []
     argument = Sql(f"{label}.{ident(param.name)}")
-    if not param.type.optional and (param.default is None or is_constant(param.default)):
+    if not has_default(param):
         missing = literal(f"{shape.names.label} needs {param.name}")
         found.append({"condition": Sql(f"{_plain(param, argument)} is null"), "message": missing})
     if param.type.array:

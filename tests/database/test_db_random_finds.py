@@ -76,6 +76,11 @@ machine lax(w: interval?, t: timestamptz?, d: date?, s: text?, b: bool?, y: byte
   final state z
 }
 
+machine defaults(a: int = 5, b: int? = 6) {
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
 machine again {
   initial state ready {
     on LOCKED_BY_WORKER -> running { when attempts == 0 { fail "not yet" } }
@@ -127,6 +132,11 @@ def test_create_many_makes_no_value_out_of_another_kind(db: Db, name: str, value
     with pytest.raises(psycopg.errors.InvalidParameterValue) as told:
         db.create_many("lax", [{}, {name: value}])
     assert told.value.diag.message_primary == f"task 2 of m.lax: it takes field '{name}' as {what}"
+
+
+def test_a_param_that_is_null_takes_its_default(db: Db) -> None:
+    ids = [db.create("defaults", a=None, b=None), *db.create_many("defaults", [{"a": None, "b": None}])]
+    assert [tuple(row) for row in db.rows("select a, b from m.defaults where id = any(%s)", ids)] == [(5, 6)] * 2
 
 
 def test_outcomes_that_fail_together_are_taken_in_the_order_of_ids(db: Db) -> None:

@@ -432,9 +432,6 @@ begin
   if _checkout_add.email is null then
     raise exception using message = 'shop.checkout needs email', errcode = '22023';
   end if;
-  if _checkout_add.tier is null then
-    raise exception using message = 'shop.checkout needs tier', errcode = '22023';
-  end if;
   if _checkout_add._delay is not null or _checkout_add._run_at is not null then
     raise exception using message = 'shop.checkout starts in cart, where no worker takes it: no delay', errcode = '22023';
   end if;
@@ -450,7 +447,8 @@ begin
     values (
       v_id, coalesce(_checkout_add._root, v_id), _checkout_add._parent, coalesce(_checkout_add._depth, 0), v_at,
       v_at, v_at, coalesce(_checkout_add._priority, 0), _checkout_add._key, coalesce(_checkout_add._by, v_actor),
-      coalesce(_checkout_add._by, v_actor), _checkout_add.order_id, _checkout_add.email, _checkout_add.tier, 0, null)
+      coalesce(_checkout_add._by, v_actor), _checkout_add.order_id, _checkout_add.email,
+      coalesce(_checkout_add.tier, 'free'), 0, null)
     on conflict do nothing;
     if found then
 
