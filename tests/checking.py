@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
+
 from jetpackc.check import Result, compile_sources
 from jetpackc.ir import chart, model as ir
 from jetpackc.source import Source
@@ -9,6 +13,31 @@ from jetpackc.source import Source
 
 def compiled(text: str, path: str = "workflows.jet") -> Result:
     return compile_sources([Source(path, text)])
+
+
+def work(call: Callable[[], object]) -> int:
+    """Lines of Python that a call runs through: unlike time, the same on any machine and beside anything."""
+    lines = 0
+
+    def trace(*_: object) -> Callable[..., object]:
+        nonlocal lines
+        lines += 1
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(former)
+    return lines
+
+
+def is_linear(call: Callable[[int], object], size: int) -> bool:
+    """Whether the work of a call grows no faster than the number that it is given."""
+    call(10)  # and imports what there is to import
+    once, twice, four_times = (work(partial(call, times * size)) for times in (1, 2, 4))
+    return four_times - twice < 1.1 * 2 * (twice - once)
 
 
 def codes(text: str) -> list[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from itertools import product
 
 import pytest
-from checking import codes, compiled
+from checking import codes, compiled, is_linear, work
 
 from jetpackc.check import types
 from jetpackc.check.solver import ANYTHING, Known, Outcome, Terms
@@ -372,7 +371,6 @@ def test_a_question_that_is_too_hard_is_given_up_quickly() -> None:
     """Nine pigeons in eight holes: never possible, and long to find out."""
     at = [[ir.Ref("var", f"p{pigeon}{hole}", types.BOOL) for hole in range(8)] for pigeon in range(9)]
     known, terms = Known(), Terms({})
-    start = time.process_time()
     for holes in at:
         known.learn(terms.formula(reduce(lambda a, b: ir.Binary("or", a, b, types.BOOL), holes), Outcome.TRUE))
     for hole, one, other in product(range(8), range(9), range(9)):
@@ -380,11 +378,13 @@ def test_a_question_that_is_too_hard_is_given_up_quickly() -> None:
             both = ir.Binary("and", at[one][hole], at[other][hole], types.BOOL)
             known.learn(terms.formula(both, Outcome.FALSE))
     assert known.allows(ANYTHING)
-    assert time.process_time() - start < 2
+    assert work(lambda: known.allows(ANYTHING)) < 100_000
 
 
-def test_a_row_of_many_clauses_is_checked_in_time() -> None:
-    clauses = "\n".join(f"on PAID when fee == {2 * i} -> done" for i in range(500))
-    start = time.process_time()
-    assert said(m(f"initial state s {{ {clauses} }} final state done")) == []
-    assert time.process_time() - start < 10
+def test_a_row_of_twice_the_clauses_takes_twice_the_work() -> None:
+    def row(length: int) -> list[str]:
+        clauses = "\n".join(f"on PAID when fee == {2 * i} -> done" for i in range(length))
+        return said(m(f"initial state s {{ {clauses} }} final state done"))
+
+    assert row(1000) == []
+    assert is_linear(row, 250)

@@ -7,7 +7,7 @@ machine that uses it may well leave a part of it idle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 
 from jetpackc.check import walk
@@ -94,6 +94,10 @@ class _Row:
     subject: Subject
     terms: Terms
 
+    def apart(self) -> _Row:
+        """The same place, to go on from by itself."""
+        return _Row(self.subject, self.terms.copy())
+
     def choices(self, clauses: Sequence[ir.Clause], what: str) -> None:
         """Clauses of which the first that is true is taken."""
         known, former = Known(), list[Guarded]()
@@ -105,7 +109,7 @@ class _Row:
 
     def enters(self, clauses: Sequence[ir.Clause], what: str) -> None:
         """Clauses that all run, until one takes an arrow."""
-        row, known, former = replace(self, terms=self.terms.copy()), Known(), list[Guarded]()
+        row, known, former = self.apart(), Known(), list[Guarded]()
         for clause in clauses:
             if not row._judge(clause, Known(), known, former, what):
                 continue
@@ -121,7 +125,7 @@ class _Row:
         if any(isinstance(statement, ir.When) for statement in clause.body):
             inside = known.copy()
             inside.learn(self._formula(clause, Outcome.TRUE))
-            replace(self, terms=self.terms.copy()).block(clause.body, inside)
+            self.apart().block(clause.body, inside)
 
     def block(self, body: Iterable[ir.Statement], known: Known) -> None:
         """Statements in order, each of which may change what is known to the next."""
@@ -143,7 +147,7 @@ class _Row:
                 continue
             inside = trying.copy()
             inside.learn(self._formula(arm, Outcome.TRUE))
-            replace(self, terms=self.terms.copy()).block(arm.body, inside)
+            self.apart().block(arm.body, inside)
             passed = passed and walk.always_moves(arm.body, "", self.subject.covers)
             others = self._formula(arm, Outcome.NOT_TRUE)
             former.append(arm)

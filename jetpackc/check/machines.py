@@ -58,7 +58,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     check_queue(node.members, place.claimable, report)
     states = States(tree, signatures, scope, place, _ignored(node.members, signatures))
     lowered = tuple(states.lower(name) for name in tree.nodes)
-    wide = tuple(states.on(member, None) for member in machine_wide)
+    wide = tuple(states.on(member, place) for member in machine_wide)
     initial = tree.initial_of(None)
     entry = initial and tree.entries[initial]
     uniques = [member for member in node.members if isinstance(member, ast.Unique)]

@@ -34,16 +34,17 @@ class Place:
     events: tuple[str, ...] = ()
 
 
-def clause(node: ast.Clause, events: Sequence[str], scope: Scope, place: Place) -> ir.Clause:
+def clause(node: ast.Clause, events: tuple[str, ...], scope: Scope, place: Place, span: Span) -> ir.Clause:
     """A clause; its own arrow becomes the last statement of its body."""
     condition = None if node.guard is None else guard(node.guard, scope) or BROKEN
-    inner, place = scope.knowing(where_true(condition)), replace(place, events=tuple(events))
+    arrow = None if node.target is None else node.target.span
+    inner, place = scope.knowing(where_true(condition)), replace(place, events=events, arrow=arrow)
     at = node.span if node.guard is None else node.guard.span
     if node.target is None:
-        return ir.Clause(tuple(events), condition, block(node.body, inner, place), node.span, at)
-    statements = block(node.body, inner, replace(place, arrow=node.target.span))
+        return ir.Clause(events, condition, block(node.body, inner, place), span, at)
+    statements = block(node.body, inner, place)
     last = _goto(node.target, after(statements, inner), place)
-    return ir.Clause(tuple(events), condition, (*statements, *last), node.span, at)
+    return ir.Clause(events, condition, (*statements, *last), span, at)
 
 
 def block(nodes: Iterable[ast.Statement], scope: Scope, place: Place) -> tuple[ir.Statement, ...]:

@@ -51,7 +51,7 @@ class States:
             kind=node.kind,
             parent=node.parent,
             initial=self.tree.initial_of(name),
-            on=tuple(self.on(member, name) for member in members if isinstance(member, ast.On)),
+            on=tuple(self.on(member, place) for member in members if isinstance(member, ast.On)),
             enter=tuple(self._enter(member, place) for member in members if isinstance(member, ast.Enter)),
             exit=tuple(self._exit(member, place) for member in members if isinstance(member, ast.Exit)),
             run=runs[0].handler if runs else None,
@@ -61,15 +61,15 @@ class States:
             span=node.name.span,
         )
 
-    def on(self, node: ast.On, owner: str | None) -> ir.Clause:
+    def on(self, node: ast.On, place: Place) -> ir.Clause:
         """One `on`; its event's fields are visible in it alone."""
-        fields = self.signatures.shared(Handler(owner, node))
+        fields = self.signatures.shared(Handler(place.owner, node))
         scope = replace(self.scope, event=fields)
         events = tuple(dict.fromkeys(event.text for event in node.events))
-        return replace(clause(node.clause, events, scope, replace(self.place, owner=owner)), span=node.span)
+        return clause(node.clause, events, scope, place, node.span)
 
     def _enter(self, node: ast.Enter, place: Place) -> ir.Clause:
-        return replace(clause(node.clause, (), self.scope, place), span=node.span)
+        return clause(node.clause, (), self.scope, place, node.span)
 
     def _exit(self, node: ast.Exit, place: Place) -> ir.Clause:
         return ir.Clause((), None, block(node.body, self.scope, replace(place, in_exit=True)), node.span)

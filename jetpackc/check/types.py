@@ -57,12 +57,14 @@ def show(type: Type) -> str:
 
 def required(type: Type) -> Type:
     """The type without null."""
-    return replace(type, optional=False)
+    return replace(type, optional=False) if type.optional else type
 
 
 def optional_if(type: Type, *others: Type) -> Type:
     """The type, with null when one of the others has it."""
-    return replace(type, optional=type.optional or any(other.optional for other in others))
+    if type.optional or not any(other.optional for other in others):
+        return type
+    return replace(type, optional=True)
 
 
 def same(left: Type, right: Type) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Type, When
 
@@ -35,22 +34,22 @@ LOCKED = "LOCKED_BY_WORKER"
 
 def states(machine: Machine) -> Mapping[str, State]:
     """Every state by its name, in source order."""
-    return _index(_Same(machine)).states
+    return _index(machine).states
 
 
 def leaves(machine: Machine) -> tuple[State, ...]:
     """The states a task can be in: those without children, in source order."""
-    return _index(_Same(machine)).leaves
+    return _index(machine).leaves
 
 
 def leaves_of(machine: Machine, name: str) -> tuple[State, ...]:
     """The leaves inside a state, in source order; a leaf is its own."""
-    return _index(_Same(machine)).leaves_of[name]
+    return _index(machine).leaves_of[name]
 
 
 def ancestors(machine: Machine, name: str) -> tuple[State, ...]:
     """The state itself, then the states around it from inner to outer."""
-    return _index(_Same(machine)).ancestors[name]
+    return _index(machine).ancestors[name]
 
 
 def is_final(machine: Machine, leaf: str) -> bool:
@@ -64,7 +63,7 @@ def clauses(machine: Machine, leaf: str, event: str) -> tuple[Clause, ...]:
     The leaf's own come first, then those of the states around it from inner to outer, then the machine's. A final leaf
     has its own only.
     """
-    return _index(_Same(machine)).clauses[leaf].get(event, ())
+    return _index(machine).clauses[leaf].get(event, ())
 
 
 def reentered(machine: Machine, leaf: str, clause: Clause) -> str:
@@ -82,7 +81,7 @@ def owner(machine: Machine, leaf: str, clause: Clause) -> str | None:
 
 def events(machine: Machine, leaf: str) -> tuple[str, ...]:
     """The events that a leaf answers, its own or inherited, in the order their first clauses stand."""
-    return tuple(_index(_Same(machine)).clauses[leaf])
+    return tuple(_index(machine).clauses[leaf])
 
 
 def claimable(machine: Machine) -> tuple[State, ...]:
@@ -97,7 +96,7 @@ def running(machine: Machine) -> tuple[State, ...]:
 
 def fields(machine: Machine, event: str, leaf: str) -> tuple[Field, ...]:
     """The payload of an event as a leaf sees it; empty for an event that the machine has no signature of."""
-    found = _index(_Same(machine)).signatures
+    found = _index(machine).signatures
     names = (*(state.name for state in ancestors(machine, leaf)), "")
     return next((found[event, name].fields for name in names if (event, name) in found), ())
 
@@ -112,24 +111,22 @@ class _Index:
     signatures: dict[tuple[str, str], Signature]
 
 
-class _Same:
-    """Compares a machine by identity: hashing it by value would walk the whole tree at every question."""
-
-    __slots__ = ("machine",)
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def __hash__(self) -> int:
-        return id(self.machine)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.machine is self.machine
+_LAST_ASKED = 32
+_indexes: dict[int, tuple[Machine, _Index]] = {}
+"""By identity: hashing a machine by value would walk the whole tree at every question. To hold the machine keeps its
+number from going to another one."""
 
 
-@lru_cache(maxsize=32)
-def _index(same: _Same) -> _Index:
-    machine = same.machine
+def _index(machine: Machine) -> _Index:
+    found = _indexes.get(id(machine))
+    if found is None:
+        if len(_indexes) >= _LAST_ASKED:
+            _indexes.pop(list(_indexes)[0], None)  # noqa: RUF015 - whole at once, whatever another thread does
+        found = _indexes[id(machine)] = machine, _indexed(machine)
+    return found[1]
+
+
+def _indexed(machine: Machine) -> _Index:
     by_name = {state.name: state for state in machine.states}
     parents = {state.parent for state in machine.states}
     leaf_states = tuple(state for state in machine.states if state.name not in parents)

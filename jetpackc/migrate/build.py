@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.emit import emit
 from jetpackc.ir import model as ir
+from jetpackc.memory import without_collection
 from jetpackc.migrate import lock as locks
 from jetpackc.migrate.changes import refused
 from jetpackc.migrate.plan import plan, text
@@ -22,6 +23,7 @@ class Build:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+@without_collection()
 def build(
     program: ir.Program,
     old: locks.Lock | None,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from jetpackc.syntax.tables import Rule, Tables
 
 Scan = Callable[[str, int, int], re.Match[str] | None]
+Shape = Callable[[list[Any], int, int], Any]
 
 _OWN_PATTERN_AFTER = 20
 """A pattern of a state's own terminals is quick to match and slow to compile: how often a state is come to before it
@@ -25,11 +27,11 @@ class Tree:
 
     __slots__ = ("children", "data", "end", "start")
 
-    def __init__(self, data: str, children: list[Any]) -> None:
+    def __init__(self, data: str, children: list[Any], start: int, end: int) -> None:
         self.data = data
         self.children = children
-        self.start = -1
-        self.end = -1
+        self.start = start
+        self.end = end
 
 
 class Token(str):
@@ -48,13 +50,14 @@ class Driver:
         self._tables = tables
         self._dropped = frozenset(tables.dropped)
         self._blank = re.compile(tables.blank).match
+        self._reductions = [(rule.size, rule.origin, _shaping(rule)) for rule in tables.rules]
         self._any = self._pattern(_anywhere(tables))
         self._scans: dict[int, Scan] = {}
         self._visits = [0] * len(tables.states)
 
     def parse(self, text: str, start: int, end: int) -> Tree | None:
         """The tree of `text[start:end]`, its offsets those of the whole text; None where that does not parse."""
-        blank, dropped, own, rules = self._blank, self._dropped, self._scans, self._tables.rules
+        blank, dropped, own, reductions = self._blank, self._dropped, self._scans, self._reductions
         table = self._tables.states
         states, values, starts, ends = [self._tables.first], list[Any](), list[int](), list[int]()
         position = start
@@ -67,16 +70,22 @@ class Driver:
             name: Any = found.lastgroup if found else "$END"
             action = table[state].get(name)
             while action is not None and action < 0:
-                rule = rules[-1 - action]
-                cut = len(values) - rule.size
-                first, last = _extent(starts, ends, cut)
-                value = _shape(rule, values[cut:], first, last)
-                del states[cut + 1 :], values[cut:], starts[cut:], ends[cut:]
-                state = table[states[-1]][rule.origin]
-                states.append(state)
-                values.append(value)
-                starts.append(first)
-                ends.append(last)
+                size, origin, shape = reductions[-1 - action]
+                if shape is None:
+                    states[-1] = state = table[states[-2]][origin]
+                else:
+                    cut = len(values) - size
+                    if size and starts[cut] >= 0 and ends[-1] >= 0:
+                        first, last = starts[cut], ends[-1]
+                    else:
+                        first, last = _extent(starts, ends, cut)
+                    value = shape(values[cut:], first, last)
+                    del states[cut + 1 :], values[cut:], starts[cut:], ends[cut:]
+                    state = table[states[-1]][origin]
+                    states.append(state)
+                    values.append(value)
+                    starts.append(first)
+                    ends.append(last)
                 action = table[state].get(name)
             if found is None or action is None:
                 return values[0] if position >= end and states[-1] == self._tables.last else None
@@ -111,23 +120,35 @@ def _anywhere(tables: Tables) -> list[str]:
     return sorted(tables.terminals, key=lambda name: name not in accompanied)
 
 
+def _shaping(rule: Rule) -> Shape | None:
+    """How the rule's node comes of what its symbols hold; None where what its one symbol holds stands for it. Half of
+    all reductions are such: they lead an expression past the operators that it does not have."""
+    is_plain = not rule.missing and not any(spread or missing for _, spread, missing in rule.children)
+    kept = [index for index, _, _ in rule.children]
+    if not is_plain or (rule.inline and len(kept) == 1):
+        return None if is_plain and rule.size == 1 else partial(_shape, rule)
+    if kept == list(range(rule.size)):
+        return partial(Tree, rule.data)
+    return lambda values, start, end: Tree(rule.data, [values[index] for index in kept], start, end)
+
+
 def _shape(rule: Rule, values: list[Any], start: int, end: int) -> Any:
     """The node that a rule makes of what its symbols hold."""
     children: list[Any] = []
     for index, spread, missing in rule.children:
         if missing:
             children += [None] * missing
-        if spread:
-            children += values[index].children
-        else:
+        if not spread:
             children.append(values[index])
+        elif children:
+            children += values[index].children
+        else:  # nobody else has it: a long list that grows by one each time is not copied as often
+            children = values[index].children
     if rule.missing:
         children += [None] * rule.missing
     if rule.inline and len(children) == 1:
         return children[0]
-    tree = Tree(rule.data, children)
-    tree.start, tree.end = start, end
-    return tree
+    return Tree(rule.data, children, start, end)
 
 
 def _token(found: re.Match[str], name: str, start: int) -> Token:
@@ -138,8 +159,6 @@ def _token(found: re.Match[str], name: str, start: int) -> Token:
 
 def _extent(starts: list[int], ends: list[int], cut: int) -> tuple[int, int]:
     """From where to where the values behind `cut` stand, -1 where they have no text."""
-    if cut < len(starts) and starts[cut] >= 0 and ends[-1] >= 0:
-        return starts[cut], ends[-1]
     return next((one for one in starts[cut:] if one >= 0), -1), next(
         (one for one in reversed(ends[cut:]) if one >= 0), -1
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 
 import pytest
+from checking import is_linear
 from installing import compile_to_sql
 from queue_client import Db, Sent
 
@@ -49,27 +49,8 @@ def test_a_thousand_states_are_one_machine_like_any_other(fresh: Fresh) -> None:
         assert [hop.to_state for hop in db.hops("ring", id)] == ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s0"]
 
 
-def counted(text: str) -> int:
-    """Lines of Python that compiling a text runs through."""
-    lines = 0
-
-    def trace(*_: object) -> Callable[..., object]:
-        nonlocal lines
-        lines += 1
-        return trace
-
-    former = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        compile_to_sql.__wrapped__(text)
-    finally:
-        sys.settrace(former)
-    return lines
-
-
 def test_a_machine_of_twice_the_states_takes_twice_the_work() -> None:
-    _, once, twice, thrice = (counted(ring(states)) for states in (30, 300, 600, 900))  # the first one imports things
-    assert thrice - twice < 1.1 * (twice - once)
+    assert is_linear(lambda states: compile_to_sql.__wrapped__(ring(states)), 200)
 
 
 def test_thousands_of_mistakes_are_told_in_reasonable_time() -> None:

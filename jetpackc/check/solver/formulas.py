@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
@@ -112,7 +112,7 @@ class Terms:
 
     def copy(self) -> Terms:
         """The same place, to go on from by itself."""
-        return replace(self, age=dict(self.age))
+        return Terms(self.enums, self.states, dict(self.age))
 
     def forget(self, names: Iterable[str]) -> None:
         """From here on these vars may have other values."""
