@@ -41,6 +41,7 @@ WORDS = (
         "final",
         "failure",
     ),
+    *("test", "create", "advance", "expect", "stub", "returns", "raises", "hangs", "once", "times", "sent", "applied"),
     *("step", "enter", "exit", "after", "at", "timeout", "ignore", "defer", "raise", "module", "machine", "operator"),
     *(
         "return",
@@ -230,10 +231,60 @@ machines = st.builds(
 schedules = st.sampled_from(
     ['schedule nightly cron "0 0 * * *" in "UTC" missed skip spawn a(x: 1)', "schedule often every 5m spawn a()"]
 ).map(lambda text: ast.Schedule(ast.Name(text.split()[1], NOWHERE), NOWHERE, text))
+times = maybe(st.integers(1, 9))
+stubs = st.one_of(
+    node(
+        ast.Stub,
+        work=states,
+        kind=st.just("returns"),
+        event=maybe(events),
+        arguments=arguments,
+        message=st.none(),
+        times=times,
+    ),
+    node(
+        ast.Stub,
+        work=states,
+        kind=st.just("raises"),
+        event=st.none(),
+        arguments=arguments,
+        message=st.none(),
+        times=times,
+    ),
+    node(
+        ast.Stub,
+        work=states,
+        kind=st.just("raises"),
+        event=st.none(),
+        arguments=st.just(()),
+        message=node(ast.Constant, kind=st.just("string"), value=texts),
+        times=times,
+    ),
+    node(
+        ast.Stub,
+        work=states,
+        kind=st.just("hangs"),
+        event=st.none(),
+        arguments=st.just(()),
+        message=st.none(),
+        times=times,
+    ),
+)
+test_statements = st.one_of(
+    stubs,
+    node(ast.Create, machine=references, arguments=arguments, alias=maybe(names)),
+    node(ast.Post, task=maybe(names), event=events, arguments=arguments),
+    node(ast.Advance, value=expressions),
+    node(ast.Expect, condition=expressions),
+    node(ast.ExpectState, task=maybe(names), state=states),
+    node(ast.ExpectSent, applied=st.booleans()),
+    node(ast.ExpectError, message=texts),
+)
 items = opaque(
     st.one_of(
         machines,
         schedules,
+        node(ast.Test, name=texts, body=some(test_statements), doc=docs),
         allows,
         node(ast.Module, name=names, doc=docs),
         node(ast.Import, path=texts),

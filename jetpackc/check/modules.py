@@ -61,7 +61,7 @@ def _head(file: ast.File, report: Report) -> ast.Module | None:
 
 def _declares(file: ast.File) -> bool:
     return any(
-        isinstance(item, ast.Enum | ast.Event) or (isinstance(item, ast.Machine) and not is_probe(item))
+        isinstance(item, ast.Enum | ast.Event | ast.Test) or (isinstance(item, ast.Machine) and not is_probe(item))
         for item in file.items
     )
 
@@ -86,6 +86,8 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
                 parts.events.append(item)
             case ast.Machine():
                 (parts.probes if is_probe(item) else parts.machines).append(item)
+            case ast.Test():
+                parts.tests.append(item)
             case ast.Schedule():
                 report.unsupported("`schedule`", item.span)
             case _:

@@ -15,6 +15,7 @@ from jetpackc.check.spawning import check_spawning
 from jetpackc.check.spawns import check_spawns
 from jetpackc.check.subject import Subject
 from jetpackc.check.survey import check_company
+from jetpackc.check.tests import lower_tests
 from jetpackc.check.usage import check_declared_events
 from jetpackc.diagnostics.model import Diagnostic, has_errors
 from jetpackc.diagnostics.rules import flow, names, syntax
@@ -84,4 +85,5 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
             check_spawns(found.module, report)
         lowered.append(found.module)
     check_spawning(subjects)
-    return ir.Program(tuple(lowered))
+    tests = lower_tests(gathered, declared, lowered, report)
+    return ir.Program(tuple(each for each in lowered if not gathered[each.name].only_tests), tests)

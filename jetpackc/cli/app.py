@@ -20,6 +20,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "build": ("build", "Write the next migration and jet.lock."),
         "expand": ("check", "Print what templates, steps and operators become."),
         "ir": ("check", "Print the compiled program as canonical JSON."),
+        "test": ("test", "Run the `test` blocks on a real database, in virtual time."),
         "run": ("step", "Step a machine through events, with no database."),
         "graph": ("graph", "Draw machines as Mermaid, Graphviz or SVG."),
         "explain": ("check", "Explain a code such as J101."),

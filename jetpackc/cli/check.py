@@ -43,7 +43,7 @@ def check(files: tuple[Path, ...], form: str, strict: bool, handlers: str | None
     """
     from jetpackc.cli.mend import fix_files, print_diff
 
-    paths = find(files)
+    paths = find(files, tests=True)
     if diff:
         print_diff(paths)
     elif fix:

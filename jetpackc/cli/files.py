@@ -8,7 +8,7 @@ from codecs import BOM_UTF8
 from pathlib import Path
 
 from jetpackc.cli.errors import Failure
-from jetpackc.syntax.build import BYTE_ORDER_MARK
+from jetpackc.syntax.nodes import BYTE_ORDER_MARK
 
 
 def rewrite(path: Path, before: str, after: str) -> None:

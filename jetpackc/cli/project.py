@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from jetpackc.ir import model as ir
 
 USUAL = "workflows.jet"
+TESTS = "_test.jet"
+"""How the name of a file ends that holds nothing but tests."""
+
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -46,11 +49,15 @@ def format_option(command: Command) -> Command:
     return click.option("--format", "form", type=choice, default="text", help="How to print diagnostics.")(command)
 
 
-def find(files: Sequence[Path], folder: Path | None = None) -> tuple[Path, ...]:
-    """The files meant: those named, a folder standing for its own. Raises Usage."""
+def find(files: Sequence[Path], folder: Path | None = None, *, tests: bool = False) -> tuple[Path, ...]:
+    """The files meant: those named, a folder standing for its own; with `tests` also for its files of tests.
+
+    Raises Usage.
+    """
     if files:
-        return tuple(path for file in files for path in (_of_folder(file) if file.is_dir() else (_existing(file),)))
-    return _of_folder(folder or Path())
+        own = (_of_folder(file, tests) if file.is_dir() else (_existing(file),) for file in files)
+        return tuple(dict.fromkeys(path for paths in own for path in paths))
+    return _of_folder(folder or Path(), tests)
 
 
 def _existing(file: Path) -> Path:
@@ -59,12 +66,13 @@ def _existing(file: Path) -> Path:
     return file
 
 
-def _of_folder(folder: Path) -> tuple[Path, ...]:
-    found = sorted(folder.glob("*.jet"))
+def _of_folder(folder: Path, tests: bool) -> tuple[Path, ...]:
+    beside = tuple(sorted(folder.glob(f"*{TESTS}"))) if tests else ()
+    found = sorted(path for path in folder.glob("*.jet") if not path.name.endswith(TESTS))
     if len(found) == 1:
-        return (found[0],)
+        return (found[0], *beside)
     if folder / USUAL in found:
-        return (folder / USUAL,)
+        return (folder / USUAL, *beside)
     where = "this folder" if folder == Path() else f"`{folder}`"
     if found:
         names = ", ".join(f"`{path.name}`" for path in found)

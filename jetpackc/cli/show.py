@@ -13,9 +13,7 @@ from jetpackc.cli.output import dim, fault, strong
 from jetpackc.dev.board import Standing, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jetpack_runtime import Hop, TaskView
+    from jetpack_runtime import Hop
 
 
 @click.command()
@@ -69,43 +67,19 @@ def history(id: int, dsn: str | None, as_json: bool) -> int:
     jetpackc history 7
     """
     from jetpack_runtime import Client
+    from jetpack_runtime.timeline import timeline
 
     with opened(dsn) as connection:
         client = Client(connection)
         task, hops = client.get(id), client.history(id)
     if as_json:
-        click.echo(json.dumps([_hop_data(hop) for hop in hops], indent=2, default=str))
+        click.echo(json.dumps([hop_data(hop) for hop in hops], indent=2, default=str))
     else:
-        click.echo("\n".join(_timeline(task, hops)))
+        click.echo("\n".join(timeline(task, hops, strong=strong, dim=dim, fault=fault)))
     return 0
 
 
-def _hop_data(hop: Hop) -> dict[str, Any]:
+def hop_data(hop: Hop) -> dict[str, Any]:
+    """A hop for programs."""
     names = ("seq", "at", "event", "payload", "from_state", "to_state", "changed", "actor")
     return {name: getattr(hop, name) for name in names}
-
-
-def _timeline(task: TaskView, hops: Sequence[Hop]) -> list[str]:
-    lines = [strong(f"{task.machine} {task.id}") + f" is in {task.state}"]
-    width = max((len(hop.event or "") for hop in hops), default=0)
-    for hop in hops:
-        moved = f"{hop.from_state or ''} -> {hop.to_state}" if hop.to_state else f"{hop.from_state}, ignored"
-        parts = [f"{hop.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], f"{hop.event or '':<{width}}", moved.strip()]
-        lines.append("  " + "  ".join(parts) + dim(_details(hop)))
-    if task.stuck:
-        lines.append(f"  {fault('stuck')}: {task.stuck.get('error')}; mend the cause, then: jetpackc retry {task.id}")
-    return lines
-
-
-def _details(hop: Hop) -> str:
-    found = ""
-    if hop.payload:
-        found += f"  {_short(hop.payload)}"
-    if hop.changed:
-        found += f"  set {_short(hop.changed)}"
-    return f"{found}  by {hop.actor}" if hop.actor else found
-
-
-def _short(members: Any) -> str:
-    text = json.dumps(members, ensure_ascii=False)
-    return text if len(text) <= 120 else text[:117] + "..."

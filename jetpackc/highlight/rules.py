@@ -61,7 +61,7 @@ _NAME = rf"\b(?!(?:{'|'.join(RESERVED)})\b)[a-z][a-z0-9_]*\b"
 _REFERENCE = rf"(?:({_NAME})(\.))?({_NAME})"
 _STATE = rf"({_NAME})(?:(\.)({_NAME}))?"
 _STATE_CLASSES = ("state", "punctuation", "state")
-_TOP = r'(?:machine|template|operator|module|enum|schedule)[ \t]+[a-z]|import[ \t]+"|event[ \t]+[A-Z]'
+_TOP = r'test[ \t]+"|(?:machine|template|operator|module|enum|schedule)[ \t]+[a-z]|import[ \t]+"|event[ \t]+[A-Z]'
 _OPERAND = (
     (r"\b((?:[0-9]+(?:ms|s|m|h|d))+)\b", "duration"),
     (r"\b([0-9]+\.[0-9]+)\b", "number"),
@@ -73,6 +73,7 @@ _CALLED = r"(?=[ \t]*\()"
 _NEXT_IS_NAME = r"(?=[ \t]+[a-z]|[ \t]*$)"
 _NEXT_IS_EVENT = r"(?=[ \t]+[A-Z]|[ \t]*$)"
 _OTHERWISE = r"(?=[^\s/])"
+_OTHERWISE_NOT_BRACKET = r"(?=[^\s/(])"
 _OPERATORS = r"==|!=|<=|>=|<|>|\+\+|\+|-|\*|/|%|\?\?|="
 
 LISTS: dict[str, tuple[Rule | str, ...]] = {
@@ -132,6 +133,7 @@ CONTEXTS: dict[str, Context] = {
             _word("for", into="name"),
             _word("every", into="operand"),
             _word("spawn", into="spawn"),
+            _word("test", into="test"),
             Rule(r"\b(J[0-9]{3})\b", ("code",)),
             Rule(r"(\{)", ("punctuation",), "members"),
             Rule(r"(\()", ("punctuation",), "fields"),
@@ -259,6 +261,39 @@ CONTEXTS: dict[str, Context] = {
     "default": Context(_end(r"(?=[,)])"), ("expression",)),
     "arguments": Context(_end(r"(\))", "punctuation"), ("expression",)),
     "index": Context(_end(r"(\])", "punctuation"), ("expression",)),
+    "test": Context(
+        _end(r'(?=[^\s/"{])'),
+        ("comment", Rule(r'(")', ("string",), "string"), Rule(r"(\{)", ("punctuation",), "story")),
+    ),
+    # The statements of a test.
+    "story": Context(
+        _end(r"(\})", "punctuation"),
+        (
+            "comment",
+            _named("create", "machine", "created"),
+            Rule(rf"\b(send)\b[ \t]+({_NAME})(?=[ \t]+[A-Z])", (of_word("send"), "name")),
+            Rule(
+                r"\b(stub)\b[ \t]+([A-Za-z_]\w*)(?:(\.)([A-Za-z_]\w*))?",
+                (of_word("stub"), "member", "punctuation", "member"),
+            ),
+            Rule(
+                rf"\b(expect)\b[ \t]+(?:({_NAME})[ \t]+)?(state)\b[ \t]+{_STATE}",
+                (of_word("expect"), "name", of_word("state"), *_STATE_CLASSES),
+            ),
+            Rule(
+                r"\b(expect)\b[ \t]+(sent)\b[ \t]+(applied|ignored)\b",
+                (of_word("expect"), of_word("sent"), of_word("applied")),
+            ),
+            Rule(r'\b(expect)\b[ \t]+(error)\b(?=[ \t]*")', (of_word("expect"), of_word("error"))),
+            _word("expect", "advance", into="operand"),
+            _word("send"),
+            _word("create", "stub", "returns", "raises", "hangs", "once", "twice", "times"),
+            "flow",
+        ),
+    ),
+    "created": Context(
+        Rule(rf"\b(as)\b[ \t]+({_NAME})|{_OTHERWISE_NOT_BRACKET}", (of_word("as"), "name")), ("comment", "bracket")
+    ),
     # One thing that is due, and no longer.
     "operand": Context(
         Rule(

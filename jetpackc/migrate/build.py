@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.emit import emit
@@ -34,6 +34,7 @@ def build(
     name: str | None = None,
 ) -> Build:
     """The next migrations. `sources` are the names of the files compiled; `name` replaces the last one's own."""
+    program = replace(program, tests=())
     diagnostics = refused(old.program, program) if old else ()
     if diagnostics:
         return Build({}, "", diagnostics)

@@ -28,6 +28,18 @@ from jetpackc.syntax.expressions import (
     Unary as Unary,
     Variable as Variable,
 )
+from jetpackc.syntax.tests import (
+    Advance as Advance,
+    Create as Create,
+    Expect as Expect,
+    ExpectError as ExpectError,
+    ExpectSent as ExpectSent,
+    ExpectState as ExpectState,
+    Post as Post,
+    Stub as Stub,
+    Test as Test,
+    TestStatement as TestStatement,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +442,7 @@ class Schedule:
     text: str = ""
 
 
-Item = Module | Import | Enum | Event | Operator | Template | Machine | Schedule | Allow
+Item = Module | Import | Enum | Event | Operator | Template | Machine | Schedule | Allow | Test
 
 
 @dataclass(frozen=True, slots=True)

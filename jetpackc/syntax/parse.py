@@ -9,9 +9,10 @@ from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.brackets import too_deep, unclosed_bracket
-from jetpackc.syntax.build import BYTE_ORDER_MARK, Builder
+from jetpackc.syntax.build import Builder
 from jetpackc.syntax.driver import Tree
 from jetpackc.syntax.grammar import driver
+from jetpackc.syntax.nodes import BYTE_ORDER_MARK
 from jetpackc.syntax.scan import block_starts
 
 MAX_LEVELS = 120

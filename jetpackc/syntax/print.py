@@ -13,6 +13,7 @@ from jetpackc.syntax.format import format_source
 from jetpackc.syntax.literals import duration
 from jetpackc.syntax.precedence import POSTFIX
 from jetpackc.syntax.print_expression import arguments, expression, string, type_name
+from jetpackc.syntax.print_tests import test_statement
 
 
 def print_file(file: ast.File) -> str:
@@ -47,6 +48,9 @@ def _item(item: ast.Item) -> list[str]:
             return [item.text]
         case ast.Allow():
             return [_allow(item)]
+        case ast.Test():
+            inside = [[test_statement(one)] for one in item.body]
+            return [*_doc(item.doc), *_block(f"test {string(item.name)}", inside)]
 
 
 def _head(item: ast.Template | ast.Machine) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 KEYWORDS = frozenset(
-    ("module", "import", "enum", "event", "operator", "template", "machine", "schedule", "allow"),
+    ("module", "import", "enum", "event", "operator", "template", "machine", "schedule", "allow", "test"),
 )
 """The words that a top-level block begins with."""
 
@@ -60,7 +60,7 @@ _GO_ON = frozenset(
         "for",
     )
 )
-_NAMED = KEYWORDS - {"import", "allow"} | {"is", "was", "missed"}
+_NAMED = KEYWORDS - {"import", "allow", "test"} | {"is", "was", "missed"}
 
 
 def tokens(text: str) -> Iterator[tuple[int, str]]:

@@ -20,15 +20,15 @@ syn match jetMachine '\%(\%(\<machine\|\<template\|\<is\|\<spawn\|\<spawn\s\+roo
 syn match jetFunction '\%(\<operator\s\+\)\@<=\%(\%(and\|as\|else\|fail\|false\|for\|in\|increment\|is\|not\|null\|or\|send\|set\|spawn\|true\|when\)\>\)\@![a-z][a-z0-9_]*\>'
 syn match jetNamespace '\%(\<module\s\+\)\@<=\%(\%(and\|as\|else\|fail\|false\|for\|in\|increment\|is\|not\|null\|or\|send\|set\|spawn\|true\|when\)\>\)\@![a-z][a-z0-9_]*\>'
 syn match jetType '\%(\<enum\s\+\)\@<=\%(\%(and\|as\|else\|fail\|false\|for\|in\|increment\|is\|not\|null\|or\|send\|set\|spawn\|true\|when\)\>\)\@![a-z][a-z0-9_]*\>'
-syn match jetDeclaration '\%(^\s*\|[{}]\s*\)\@<=\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|var\)\>\%(\s*[:=,).]\)\@!'
-syn match jetDeclaration '\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|var\)\>\ze\s\+[A-Z"]'
-syn match jetDeclaration '\%(\<\%(initial\|final\|failure\|removed\|spawn\|or\)\s\+\)\@<=\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|var\)\>\%(\s*[:=,).]\)\@!'
+syn match jetDeclaration '\%(^\s*\|[{}]\s*\)\@<=\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|test\|var\)\>\%(\s*[:=,).]\)\@!'
+syn match jetDeclaration '\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|test\|var\)\>\ze\s\+[A-Z"]'
+syn match jetDeclaration '\%(\<\%(initial\|final\|failure\|removed\|spawn\|or\)\s\+\)\@<=\<\%(enum\|event\|import\|machine\|module\|operator\|schedule\|state\|step\|template\|test\|var\)\>\%(\s*[:=,).]\)\@!'
 syn match jetModifier '\%(^\s*\|[{}]\s*\)\@<=\<\%(failure\|final\|initial\)\>\%(\s*[:=,).]\)\@!'
 syn match jetModifier '\<\%(failure\|final\|initial\)\>\ze\s\+[A-Z"]'
 syn match jetModifier '\%(\<\%(initial\|final\|failure\|removed\|spawn\|or\)\s\+\)\@<=\<\%(failure\|final\|initial\)\>\%(\s*[:=,).]\)\@!'
-syn match jetClause '\%(^\s*\|[{}]\s*\)\@<=\<\%(after\|allow\|at\|because\|by\|cron\|defer\|enter\|error\|every\|exit\|fair\|ignore\|keep\|limit\|missed\|on\|per\|priority\|raise\|reenter\|removed\|return\|root\|run\|timeout\|unique\|was\|while\)\>\%(\s*[:=,).]\)\@!'
-syn match jetClause '\<\%(after\|allow\|at\|because\|by\|cron\|defer\|enter\|error\|every\|exit\|fair\|ignore\|keep\|limit\|missed\|on\|per\|priority\|raise\|reenter\|removed\|return\|root\|run\|timeout\|unique\|was\|while\)\>\ze\s\+[A-Z"]'
-syn match jetClause '\%(\<\%(initial\|final\|failure\|removed\|spawn\|or\)\s\+\)\@<=\<\%(after\|allow\|at\|because\|by\|cron\|defer\|enter\|error\|every\|exit\|fair\|ignore\|keep\|limit\|missed\|on\|per\|priority\|raise\|reenter\|removed\|return\|root\|run\|timeout\|unique\|was\|while\)\>\%(\s*[:=,).]\)\@!'
+syn match jetClause '\%(^\s*\|[{}]\s*\)\@<=\<\%(advance\|after\|allow\|applied\|at\|because\|by\|create\|cron\|defer\|enter\|error\|every\|exit\|expect\|fair\|hangs\|ignore\|ignored\|keep\|limit\|missed\|on\|once\|per\|priority\|raise\|raises\|reenter\|removed\|return\|returns\|root\|run\|sent\|stub\|timeout\|times\|twice\|unique\|was\|while\)\>\%(\s*[:=,).]\)\@!'
+syn match jetClause '\<\%(advance\|after\|allow\|applied\|at\|because\|by\|create\|cron\|defer\|enter\|error\|every\|exit\|expect\|fair\|hangs\|ignore\|ignored\|keep\|limit\|missed\|on\|once\|per\|priority\|raise\|raises\|reenter\|removed\|return\|returns\|root\|run\|sent\|stub\|timeout\|times\|twice\|unique\|was\|while\)\>\ze\s\+[A-Z"]'
+syn match jetClause '\%(\<\%(initial\|final\|failure\|removed\|spawn\|or\)\s\+\)\@<=\<\%(advance\|after\|allow\|applied\|at\|because\|by\|create\|cron\|defer\|enter\|error\|every\|exit\|expect\|fair\|hangs\|ignore\|ignored\|keep\|limit\|missed\|on\|once\|per\|priority\|raise\|raises\|reenter\|removed\|return\|returns\|root\|run\|sent\|stub\|timeout\|times\|twice\|unique\|was\|while\)\>\%(\s*[:=,).]\)\@!'
 syn keyword jetStatement else fail for increment send set spawn when
 syn keyword jetWordOperator and as in is not or
 syn keyword jetConstant false null true

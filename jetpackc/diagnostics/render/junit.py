@@ -38,9 +38,9 @@ def _counts(found: Sequence[Diagnostic], tests: int) -> dict[str, str]:
 
 
 def _suite(root: Element, path: str, found: Sequence[Diagnostic], sources: Mapping[str, Source]) -> None:
-    suite = SubElement(root, "testsuite", {"name": _xml(one_line(path)), **_counts(found, max(len(found), 1))})
+    suite = SubElement(root, "testsuite", {"name": clean(one_line(path)), **_counts(found, max(len(found), 1))})
     if not found:
-        SubElement(suite, "testcase", {"classname": _xml(one_line(path)), "name": "no mistakes"})
+        SubElement(suite, "testcase", {"classname": clean(one_line(path)), "name": "no mistakes"})
     for diagnostic in found:
         _case(suite, path, diagnostic, sources)
 
@@ -48,14 +48,16 @@ def _suite(root: Element, path: str, found: Sequence[Diagnostic], sources: Mappi
 def _case(suite: Element, path: str, diagnostic: Diagnostic, sources: Mapping[str, Source]) -> None:
     rule, span = diagnostic.rule, diagnostic.span
     place = f" at {span.line}:{span.column}" if span else ""
-    said = _xml(one_line(diagnostic.message))
-    case = SubElement(suite, "testcase", {"classname": _xml(one_line(path)), "name": f"{rule.code} {rule.name}{place}"})
+    said = clean(one_line(diagnostic.message))
+    case = SubElement(
+        suite, "testcase", {"classname": clean(one_line(path)), "name": f"{rule.code} {rule.name}{place}"}
+    )
     if span:
-        case.attrib |= {"file": _xml(one_line(path)), "line": str(span.line)}
+        case.attrib |= {"file": clean(one_line(path)), "line": str(span.line)}
     kind, attributes = ("failure", {"type": rule.code, "message": said}) if diagnostic.is_error else ("system-out", {})
-    SubElement(case, kind, attributes).text = "\n" + _xml(printable(text.render([diagnostic], sources)))
+    SubElement(case, kind, attributes).text = "\n" + clean(printable(text.render([diagnostic], sources)))
 
 
-def _xml(said: str) -> str:
+def clean(said: str) -> str:
     """Without the characters that no XML 1.0 may hold."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", said)

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.memory import without_collection
 from jetpackc.source import Source
-from jetpackc.syntax.build import BYTE_ORDER_MARK
 from jetpackc.syntax.format.align import align
 from jetpackc.syntax.format.doc import Line, render, sequence
 from jetpackc.syntax.format.layout import Layout
 from jetpackc.syntax.format.tokens import Gap, Tokens, scan
 from jetpackc.syntax.format.tree import Completer, Node
+from jetpackc.syntax.nodes import BYTE_ORDER_MARK
 from jetpackc.syntax.parse import trees
 
 

@@ -19,7 +19,12 @@ _INDENT = 2
 _CONTINUED = 4
 """Behind a line that ends inside of something other than a block or list."""
 
-_BLOCKS = {"machine_body": Break("    "), "state_body": Break("    "), "block": Break("  ")}
+_BLOCKS = {
+    "machine_body": Break("    "),
+    "state_body": Break("    "),
+    "block": Break("  "),
+    "test_body": Break("  "),
+}
 """Rules that are things in braces, and what stands between such things on one line."""
 
 _LISTS = frozenset({"fields", "arguments", "unique", "unique_states", "in_options", "array", "enum"})
@@ -192,9 +197,10 @@ class Layout:
         opening, *members, closing = node.children
         if not members and not self.gap(closing).commented:
             return text("{}")
-        opened = any(self.gap(child).newline for child in node.children[1:])
+        stacked = node.rule == "test_body"
+        opened = stacked or any(self.gap(child).newline for child in node.children[1:])
         parts: list[Doc] = []
-        for row in self._rows(members):
+        for row in [[member] for member in members] if stacked else self._rows(members):
             parts += self._begun(row[0], Break(hard=opened), leading=bool(parts))
             parts.append(self._together(row, _BLOCKS[node.rule], opened))
         parts += self.comments(self.gap(closing), leading=bool(members))
@@ -271,6 +277,8 @@ def _tight(before: str, after: str, rule: str, right: str) -> bool:
     """Whether two tokens touch; `rule` is that around them, `right` the innermost that begins with the latter."""
     if after == ".":
         return not before.isdigit()  # it would be part of the number
+    if rule in ("returns", "raises") and before == rule:
+        return False
     if before in (".", "..") or after in (",", ":", "..", "?"):
         return True
     if before == "-" and rule == "negative":

@@ -1,0 +1,349 @@
+"""`test` blocks: what each statement speaks of, and whether it fits the machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from jetpackc.check import types
+from jetpackc.check.arguments import Callee, match
+from jetpackc.check.declarations import Declarations, Parts
+from jetpackc.check.expressions import guard, typed, value
+from jetpackc.check.names import first_of_each
+from jetpackc.check.report import Report, listed
+from jetpackc.check.scope import BUILTINS, Fields, ModuleScope, Scope, Typed
+from jetpackc.check.works import Work, Works
+from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, tests as rules
+from jetpackc.ir import chart, model as ir
+from jetpackc.source import Span
+from jetpackc.syntax import ast
+from jetpackc.syntax.rewrite import rewrite
+
+
+def lower_tests(
+    gathered: Mapping[str, Parts],
+    declared: Mapping[str, Declarations],
+    modules: Iterable[ir.Module],
+    report: Report,
+) -> tuple[ir.Test, ...]:
+    """All tests, in the order of modules and of their text."""
+    heads = {
+        f"{module.name}.{machine.name}": Head(machine, declared[module.name].scope)
+        for module in modules
+        for machine in module.machines
+    }
+    found: list[ir.Test] = []
+    for name, parts in sorted(gathered.items()):
+        first_of_each((ast.Name(test.name, test.span) for test in parts.tests), "test", report)
+        found += (_Story(declared[name].scope, heads, report).lower(test) for test in parts.tests)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A machine as a test sees it: from the outside, with the names that its own guards have."""
+
+    machine: ir.Machine
+    module: ModuleScope
+
+    def scope(self, report: Report) -> Scope:
+        """For what is said of one of its tasks."""
+        leaves = {name: tuple(leaf.name for leaf in chart.leaves_of(self.machine, name)) for name in self.states}
+        params, variables = _typed(self.machine.params), _typed(self.machine.vars)
+        return Scope(self.module, report, params, variables, states=leaves, builtins=BUILTINS)
+
+    @property
+    def states(self) -> Sequence[str]:
+        """All states, composite ones too."""
+        return [state.name for state in self.machine.states]
+
+    @cached_property
+    def events(self) -> Mapping[str, ir.Signature]:
+        """What may be sent to it."""
+        found = self.machine.signatures
+        return {one.event: one for one in found if not one.state and one.event not in chart.LIFECYCLE}
+
+
+def _typed(fields: Iterable[ir.Field]) -> dict[str, Typed]:
+    return {
+        one.name: Typed(one.name, one.type, one.span, has_default=one.default is not None, default=one.default)
+        for one in fields
+    }
+
+
+@dataclass
+class _Story:
+    """One test on its way into the IR. `tasks` are the machines of those created, None where one is not known."""
+
+    module: ModuleScope
+    heads: Mapping[str, Head]
+    report: Report
+    tasks: list[Head | None] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    latest: int | None = None
+    """The task created last, of those that are there: one that `expect error` says was refused is not."""
+    former: int | None = None
+    before: ast.TestStatement | None = None
+    """The last statement that is no `expect`."""
+
+    def lower(self, node: ast.Test) -> ir.Test:
+        steps: list[ir.TestStep] = []
+        for statement in node.body:
+            step = self._step(statement)
+            if step is not None:
+                steps.append(step)
+            if not isinstance(statement, ast.Expect | ast.ExpectState | ast.ExpectSent | ast.ExpectError):
+                self.before = statement
+        return ir.Test(node.name, tuple(steps), node.span)
+
+    def _step(self, node: ast.TestStatement) -> ir.TestStep | None:
+        match node:
+            case ast.Create():
+                return self._create(node)
+            case ast.Post():
+                return self._send(node)
+            case ast.Advance():
+                found = value(node.value, Scope(self.module, self.report, params={}), types.INTERVAL)
+                return None if found is None else ir.TestAdvance(found, node.span)
+            case ast.Expect():
+                return self._expect(node)
+            case ast.ExpectState():
+                return self._state(node)
+            case ast.ExpectSent():
+                self._needs("`expect sent`", "a `send`", node.span, ast.Post)
+                return ir.TestSent(node.applied, node.span)
+            case ast.ExpectError():
+                self._needs("`expect error`", "a `create` or a `send`", node.span, ast.Create | ast.Post)
+                if isinstance(self.before, ast.Create):
+                    self.latest = self.former
+                return ir.TestError(node.message, node.span)
+            case ast.Stub():
+                return self._stub(node)
+
+    # ------------------------------------------------------------ tasks
+
+    def _create(self, node: ast.Create) -> ir.TestCreate | None:
+        known = self.module.machines
+        found = node.machine.text if node.machine.text in known else None
+        if found is None:
+            places = {name: head.machine.span for name, head in self.heads.items()}
+            self.report.unknown(
+                *(name_rules.UNKNOWN_MACHINE, "machine", node.machine.text, node.machine.span, known), declared=places
+            )
+        full = found if found is None or "." in found else f"{self.module.name}.{found}"
+        head = self.heads.get(full or "")
+        self._name(node.alias)
+        self.tasks.append(head)
+        self.former, self.latest = self.latest, len(self.tasks) - 1
+        if head is None or full is None:
+            return None
+        arguments = self._arguments(node.machine, node.arguments, _typed(head.machine.params), head.module)
+        return ir.TestCreate(full, arguments, node.span)
+
+    def _name(self, alias: ast.Name | None) -> None:
+        if alias is None:
+            return
+        if alias.text in self.spans:
+            message = f"task `{alias.text}` is named twice"
+            first = [Label(self.spans[alias.text], "first named here")]
+            self.report.add(name_rules.DUPLICATE_NAME, message, alias.span, "named again", secondary=first)
+        self.spans.setdefault(alias.text, alias.span)
+        self.names[alias.text] = len(self.tasks)
+
+    def _task(self, name: ast.Name | None, span: Span) -> int | None:
+        """The task that is meant: the one of this name, else the one created last."""
+        if name is not None and name.text not in self.names:
+            help = "name a task where it is created: `create … as " + name.text + "`"
+            self.report.unknown(
+                *(rules.UNKNOWN_TASK, "task", name.text, name.span, self.names), help=help, declared=self.spans
+            )
+            return None
+        if name is None and self.latest is None:
+            help = "begin with `create`"
+            self.report.add(rules.UNKNOWN_TASK, "there is no task yet", span, "of which task?", help=help)
+            return None
+        return self.names[name.text] if name is not None else self.latest
+
+    def _known(self, name: ast.Name | None, span: Span) -> tuple[int, Head] | None:
+        task = self._task(name, span)
+        head = None if task is None else self.tasks[task]
+        return None if task is None or head is None else (task, head)
+
+    def _send(self, node: ast.Post) -> ir.TestSend | None:
+        found = self._known(node.task, node.span)
+        if found is None:
+            return None
+        task, head = found
+        event = node.event.text
+        if event in chart.LIFECYCLE:
+            help = "stub the handler, or `advance` to where it happens"
+            message = f"`{event}` cannot be sent"
+            label = "dispatched by Jetpack itself"
+            self.report.add(flow_rules.LIFECYCLE_EVENT, message, node.event.span, label, help=help)
+        elif event not in head.events:
+            self._unknown_event(node.event, head)
+        else:
+            fields = _typed(head.events[event].fields)
+            return ir.TestSend(task, event, self._arguments(node.event, node.arguments, fields, head.module), node.span)
+        return None
+
+    def _unknown_event(self, name: ast.Name, head: Head) -> None:
+        takes = f"`{head.machine.name}` takes {listed(head.events, 'and')}" if head.events else ""
+        help = takes or f"`{head.machine.name}` takes none"
+        self.report.unknown(name_rules.UNKNOWN_EVENT, "event", name.text, name.span, head.events, help=help)
+
+    def _arguments(
+        self, name: ast.Name, given: Sequence[ast.Argument], fields: Fields, module: ModuleScope
+    ) -> tuple[tuple[str, ir.Expr], ...]:
+        """Values for fields; they may use nothing but constants, functions and the clock."""
+        scope = Scope(module, self.report, params={})
+        optional = {one.name: one.may_be_left_out for one in fields.values()}
+        places = {one.name: one.span for one in fields.values() if one.span.path}
+        matched = match(Callee(name.text, optional, name.span, places=places), given, self.report).given
+        found = {key: self._value(written, fields[key], scope) for key, written in matched.items()}
+        return tuple((key, one) for key, one in found.items() if one is not None)
+
+    def _value(self, node: ast.Expr, field: Typed, scope: Scope) -> ir.Expr | None:
+        if field.type is None:
+            return typed(node, scope)
+        return value(node, scope, field.type, field.span if field.span.path else None)
+
+    # ------------------------------------------------------------ expectations
+
+    def _expect(self, node: ast.Expect) -> ir.TestExpect | None:
+        named = {one.name: one for one in _prefixes(node.condition, self.names)}
+        if len(named) > 1:
+            self._several(list(named.values())[1].span)
+            return None
+        name = next((ast.Name(one.name, one.span) for one in named.values()), None)
+        found = self._known(name, node.span)
+        if found is None:
+            return None
+        task, head = found
+        condition = guard(_without(node.condition, named), head.scope(self.report))
+        if name is not None and not self._speaks_of_one(node.condition, name):
+            return None
+        return None if condition is None else ir.TestExpect(task, condition, node.span)
+
+    def _speaks_of_one(self, condition: ast.Expr, name: ast.Name) -> bool:
+        """Whether no name in it stands without the task's."""
+        latest = None if self.latest is None else self.tasks[self.latest]
+        if latest is None or self.names[name.text] == self.latest:
+            return True
+        known = latest.scope(Report())
+        bare = [one for one in _bare(condition) if known.lookup(one.name) is not None]
+        for one in bare:
+            self._several(one.span)
+        return not bare
+
+    def _several(self, span: Span) -> None:
+        help = "write an `expect` for each task"
+        self.report.add(rules.SEVERAL_TASKS, "an `expect` speaks of one task", span, "of another one", help=help)
+
+    def _state(self, node: ast.ExpectState) -> ir.TestState | None:
+        found = self._known(node.task, node.span)
+        if found is None:
+            return None
+        task, head = found
+        name = node.state.text
+        if name not in head.states:
+            what = f"state of `{head.machine.name}`"
+            self.report.unknown(name_rules.UNKNOWN_STATE, what, name, node.state.span, head.states)
+            return None
+        leaves = tuple(leaf.name for leaf in chart.leaves_of(head.machine, name))
+        return ir.TestState(task, name, leaves, node.span)
+
+    def _needs(self, what: str, kind: str, span: Span, wanted: object) -> None:
+        if not isinstance(self.before, wanted):  # type: ignore[arg-type]
+            message = f"{what} speaks of {kind}, and none is right above it"
+            self.report.add(rules.NOTHING_SENT, message, span, "about what?", help=f"put it below {kind}")
+
+    # ------------------------------------------------------------ stubs
+
+    def _stub(self, node: ast.Stub) -> ir.TestStub | None:
+        machines = {name: self.heads.get(_full(name, self.module)) for name in self.module.machines}
+        known = Works({name: head.machine for name, head in machines.items() if head is not None})
+        if len(known.machines) < len(machines) and node.work.text not in known.names:
+            return None  # it may be of a machine that did not compile
+        found = known.find(node.work, self.report)
+        if not found:
+            return None
+        works = tuple((_full(one.machine, self.module), one.leaf.name) for one in found)
+        if node.kind == "hangs":
+            return ir.TestStub(works, "", (), node.times, node.span)
+        event = node.event or ast.Name("ERROR" if node.kind == "raises" else "SUCCESS", node.work.span)
+        arguments = self._outcome(node, event, found)
+        return None if arguments is None else ir.TestStub(works, event.text, arguments, node.times, node.span)
+
+    def _outcome(
+        self, node: ast.Stub, event: ast.Name, works: Sequence[Work]
+    ) -> tuple[tuple[str, ir.Expr], ...] | None:
+        """The payload, checked against each machine that the handler works for."""
+        given: tuple[tuple[str, ir.Expr], ...] = ()
+        for one in works:
+            outcomes = [name for name in chart.events(one.in_machine, one.leaf.name) if name != chart.LOCKED]
+            if event.text not in outcomes:
+                help = f"in `{one.leaf.name}` it may end with {listed(outcomes, 'and')}"
+                self.report.unknown(name_rules.UNKNOWN_EVENT, "outcome", event.text, event.span, outcomes, help=help)
+                return None
+            fields = _typed(chart.fields(one.in_machine, event.text, one.leaf.name))
+            if event.text == "ERROR":
+                fields = {name: replace(field, has_default=True) for name, field in fields.items()}
+            head = self.heads[_full(one.machine, self.module)]
+            given = self._arguments(event, _arguments(node), fields, head.module)
+        return given
+
+
+def _arguments(node: ast.Stub) -> tuple[ast.Argument, ...]:
+    """What `raises "why"` stands for, written out."""
+    if node.message is None:
+        return node.arguments
+    span = node.message.span
+    return (ast.Argument(ast.Name("message", span), node.message, None, span),)
+
+
+def _full(name: str, module: ModuleScope) -> str:
+    return name if "." in name else f"{module.name}.{name}"
+
+
+def _prefixes(node: ast.Expr, names: Mapping[str, int]) -> list[ast.Variable]:
+    """The names of tasks that members are asked of: `hotel` in `hotel.price > 5`."""
+    found: list[ast.Variable] = []
+
+    def look(one: object) -> object:
+        if isinstance(one, ast.Member) and isinstance(one.base, ast.Variable) and one.base.name in names:
+            found.append(one.base)
+        return one
+
+    rewrite(node, look)
+    return found
+
+
+def _without(node: ast.Expr, names: Mapping[str, ast.Variable]) -> ast.Expr:
+    """The expression without the names of tasks."""
+
+    def change(one: object) -> object:
+        if isinstance(one, ast.Member) and isinstance(one.base, ast.Variable) and one.base.name in names:
+            return ast.Variable(one.name.text, one.span)
+        return one
+
+    return rewrite(node, change)
+
+
+def _bare(node: ast.Expr) -> list[ast.Variable]:
+    """The names that stand alone."""
+    bases: set[Span] = set()
+    found: list[ast.Variable] = []
+
+    def look(one: object) -> object:
+        if isinstance(one, ast.Member):
+            bases.add(one.base.span)
+        elif isinstance(one, ast.Variable):
+            found.append(one)
+        return one
+
+    rewrite(node, look)
+    return [one for one in found if one.span not in bases]

@@ -1,0 +1,221 @@
+"""Plays one test: its statements one after the other, all work done in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import psycopg
+from jetpack_runtime import Sent, sql as runtime
+
+from jetpackc.check.report import listed
+from jetpackc.diagnostics.model import Diagnostic, Rule
+from jetpackc.diagnostics.rules import tests as rules
+from jetpackc.graph.text import expression
+from jetpackc.ir import model as ir
+from jetpackc.source import Span
+from jetpackc.testing import questions
+from jetpackc.testing.model import FailedError
+from jetpackc.testing.stage import MOST_JOBS, EndlessError, Stage, UnstubbedError
+from jetpackc.testing.stubs import Answer
+
+_SHORT = 80
+
+
+@dataclass
+class Play:
+    """A test on its stage. `tasks` are those created: machine and id, None where the database refused it."""
+
+    test: ir.Test
+    stage: Stage
+    tasks: list[tuple[str, int | None]] = field(default_factory=list)
+    sent: Sent | None = None
+    error: str | None = None
+    """What the last statement was refused with."""
+
+    def run(self) -> None:
+        """Play it to its end. Raises FailedError."""
+        for index, step in enumerate(self.test.steps):
+            try:
+                self._step(step, self._refusal_expected(index))
+            except UnstubbedError as error:
+                self._unstubbed(step, error)
+            except EndlessError as error:
+                message = f"one statement led to more than {MOST_JOBS} jobs, and still there is work"
+                help = "let it wait before it goes round again: `-> s in 1m`"
+                self._fail(rules.ENDLESS_WORK, message, step.span, "goes on for ever", help=help, about=[error.id])
+
+    def _refusal_expected(self, index: int) -> bool:
+        """Whether one of the expectations right behind a statement is that it is refused."""
+        for step in self.test.steps[index + 1 :]:
+            if isinstance(step, ir.TestError):
+                return True
+            if not isinstance(step, ir.TestExpect | ir.TestState | ir.TestSent):
+                return False
+        return False
+
+    def _step(self, step: ir.TestStep, refusal_expected: bool) -> None:
+        match step:
+            case ir.TestCreate() | ir.TestSend():
+                self._act(step, refusal_expected)
+            case ir.TestAdvance():
+                self.stage.advance(self._length(step))
+            case ir.TestExpect():
+                self._expect(step)
+            case ir.TestState():
+                self._state(step)
+            case ir.TestSent():
+                self._sent(step)
+            case ir.TestError():
+                self._error(step)
+            case ir.TestStub():
+                self._stub(step)
+
+    # ------------------------------------------------------------ what happens
+
+    def _act(self, step: ir.TestCreate | ir.TestSend, refusal_expected: bool) -> None:
+        self.error, self.sent = None, None
+        try:
+            if isinstance(step, ir.TestCreate):
+                self.tasks.append((step.machine, None))
+                self.tasks[-1] = (step.machine, self._create(step))
+            else:
+                self._send(step)
+        except psycopg.Error as error:
+            self.error = error.diag.message_primary or str(error)
+            if not refusal_expected:
+                about = [] if isinstance(step, ir.TestCreate) else [self._id(step.task, step.span)]
+                hint = error.diag.message_hint or ""
+                self._fail(
+                    rules.REFUSED_STATEMENT,
+                    f"it is refused: {self.error}",
+                    step.span,
+                    "refused",
+                    help=hint,
+                    about=about,
+                )
+        self.stage.settle()
+
+    def _create(self, step: ir.TestCreate) -> int:
+        module, _, machine = step.machine.partition(".")
+        task = self._ask(questions.payload(step.arguments, module))
+        id: int = self._ask(runtime.of(module, machine).create, (f"[{task}]",))
+        return id
+
+    def _send(self, step: ir.TestSend) -> None:
+        machine, _ = self.tasks[step.task]
+        id = self._id(step.task, step.span)
+        module, _, name = machine.partition(".")
+        payload = self._ask(questions.payload(step.arguments, module))
+        row = self.stage.connection.execute(runtime.of(module, name).send, (id, step.event, payload, None)).fetchone()
+        assert row is not None
+        self.sent = Sent(*row)
+
+    def _stub(self, step: ir.TestStub) -> None:
+        for machine, leaf in step.works:
+            payload = self._ask(questions.payload(step.arguments, machine.partition(".")[0]))
+            self.stage.stubs.add((machine, leaf), Answer(step.event, payload), step.times)
+
+    def _length(self, step: ir.TestAdvance) -> timedelta:
+        found: timedelta = self._ask(questions.length(step.value, "jet"))
+        if found < timedelta():
+            self._fail(rules.REFUSED_STATEMENT, "time does not go back", step.span, "a negative length of time")
+        return found
+
+    def _ask(self, statement: Any, params: Sequence[object] | None = None) -> Any:
+        text = statement if isinstance(statement, bytes) else str(statement).encode()
+        row = self.stage.connection.execute(text, params).fetchone()
+        assert row is not None
+        return row[0]
+
+    def _id(self, task: int, span: Span) -> int:
+        id = self.tasks[task][1]
+        if id is None:
+            self._fail(rules.REFUSED_STATEMENT, "this task was refused when it was to be created", span, "no task")
+        return id
+
+    # ------------------------------------------------------------ what is expected
+
+    def _expect(self, step: ir.TestExpect) -> None:
+        machine, _ = self.tasks[step.task]
+        id = self._id(step.task, step.span)
+        try:
+            row = self.stage.connection.execute(questions.condition(step.condition, machine, id).encode()).fetchone()
+        except psycopg.Error as error:
+            message = f"it cannot be told: {error.diag.message_primary}"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, "fails", about=[id])
+        assert row is not None
+        if not row[0]:
+            parts = questions.parts(step.condition)
+            found = [f"`{expression(part)}` is {_shown(text)}" for part, text in zip(parts, row[1], strict=True)]
+            actual = ", ".join(found) or "it is false"
+            self._fail(rules.FAILED_EXPECTATION, "this does not hold", step.span, actual, about=[id])
+
+    def _state(self, step: ir.TestState) -> None:
+        machine, _ = self.tasks[step.task]
+        id = self._id(step.task, step.span)
+        module, _, name = machine.partition(".")
+        row = self.stage.connection.execute(runtime.of(module, name).state, (id,)).fetchone()
+        assert row is not None
+        state, stuck = row
+        if state not in step.leaves:
+            message = f"the task is in `{state}`, not in `{step.state}`"
+            notes = [f"it is stuck: {stuck.get('error')}"] if stuck else []
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it is in `{state}`", notes=notes, about=[id])
+
+    def _sent(self, step: ir.TestSent) -> None:
+        about = [id for _, id in self.tasks if id is not None]
+        if self.sent is None:
+            message = f"the event was refused: {self.error}"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, "it was neither", about=about)
+        elif self.sent.applied != step.applied:
+            was = "applied" if self.sent.applied else f"ignored: {self.sent.reason}"
+            message = f"the event was {was}"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it was {was.partition(':')[0]}", about=about)
+
+    def _error(self, step: ir.TestError) -> None:
+        about = [id for _, id in self.tasks if id is not None]
+        if self.error is None:
+            message = "nothing was refused"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, "there was no error", about=about)
+        elif step.message not in self.error:
+            message = "it was refused for another reason"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it was: {self.error}", about=about)
+
+    # ------------------------------------------------------------ failing
+
+    def _unstubbed(self, step: ir.TestStep, error: UnstubbedError) -> NoReturn:
+        names = [one.name for one in error.lacking]
+        handler = (error.leaf.run or "").rpartition(":")[2]
+        message = f"the handler of `{error.leaf.name}` answers with {listed(names, 'and')}, and no `stub` says what"
+        written = ", ".join(f"{name}: …" for name in names)
+        help = f"write `stub {handler} returns ({written})` above"
+        self._fail(rules.UNSTUBBED_WORK, message, step.span, "worked here", help=help, about=[error.id])
+
+    def _fail(
+        self,
+        rule: Rule,
+        message: str,
+        span: Span,
+        label: str,
+        *,
+        notes: Sequence[str] = (),
+        help: str = "",
+        about: Sequence[int] = (),
+    ) -> NoReturn:
+        said = Diagnostic(rule, f"in test `{self.test.name}`: {message}", span, label, (), tuple(notes), help)
+        raise FailedError(said, label if rule is rules.FAILED_EXPECTATION else message, about)
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "null"
+    short = text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
+    return f"`{short}`"
+
+
+def machines_of(program: ir.Program) -> Mapping[str, ir.Machine]:
+    """All machines, as `module.machine`."""
+    return {f"{module.name}.{machine.name}": machine for module in program.modules for machine in module.machines}

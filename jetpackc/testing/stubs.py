@@ -1,0 +1,34 @@
+"""What handlers answer in a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a handler ends: an event with its payload as JSON text, or (an empty event) not at all."""
+
+    event: str
+    payload: str = "{}"
+
+
+@dataclass
+class Stubs:
+    """The answers of each work (machine, leaf): those that are counted first, in the order they were given, then the
+    one given last without a number."""
+
+    _counted: dict[tuple[str, str], list[Answer]] = field(default_factory=dict)
+    _standing: dict[tuple[str, str], Answer] = field(default_factory=dict)
+
+    def add(self, work: tuple[str, str], answer: Answer, times: int | None) -> None:
+        """From now on, or so many times."""
+        if times is None:
+            self._standing[work] = answer
+        else:
+            self._counted.setdefault(work, []).extend([answer] * times)
+
+    def take(self, work: tuple[str, str]) -> Answer | None:
+        """The next answer; None where no stub says one."""
+        counted = self._counted.get(work)
+        return counted.pop(0) if counted else self._standing.get(work)

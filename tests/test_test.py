@@ -1,0 +1,345 @@
+"""`jetpackc test`: what tests do on a real database, what a failing one says, what `--paths` counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psycopg
+import pytest
+from told import Cli, Told
+
+from jetpackc.postgres import Server
+
+SHOP = """module shop
+
+enum tier { free, pro }
+
+event PAID(amount: numeric)
+event CANCEL
+
+machine order(number: int, tier: tier = free) {
+  unique (number)
+  var total: numeric = 0
+  var receipt: text?
+
+  initial state cart {
+    on PAID when amount > 0 -> charging { set total = amount }
+    on CANCEL               -> cancelled
+  }
+  step charging(max_attempts: 3, backoff: 10s..1m) {
+    run "shop.payments:charge"
+    timeout 30s
+    on SUCCESS(receipt: text) -> sending { set receipt = event.receipt }
+    on DECLINED               -> cart
+    on ABANDONED              -> refused
+  }
+  state sending {
+    enter { spawn mail(address: "a@b") }
+    enter -> done
+  }
+  final state done, cancelled
+  failure state refused
+}
+
+machine mail(address: text) is task(max_attempts: 2) {
+  state running { run "shop.mail:send" }
+}
+"""
+
+Run = Callable[..., Told]
+
+
+@pytest.fixture
+def run(cli: Cli, postgres: Server, tmp_path: Path) -> Run:
+    """Runs tests against the server of the tests."""
+
+    def call(*statements: str, options: tuple[str, ...] = (), program: str = SHOP) -> Told:
+        body = "\n".join(f"  {statement}" for statement in statements)
+        (tmp_path / "workflows.jet").write_text(f'{program}\ntest "it holds" {{\n{body}\n}}\n')
+        return cli("test", "--dsn", postgres.dsn(), *options)
+
+    return call
+
+
+# ---------------------------------------------------------------- what happens
+
+
+def test_a_story_with_retries_and_virtual_time(run: Run) -> None:
+    told = run(
+        'stub charge raises "down" twice',
+        'stub charge returns (receipt: "r.pdf")',
+        "create order(number: 1, tier: pro) as first",
+        "expect tier == pro and total == 0 and receipt is null",
+        "send PAID(amount: 12.50)",
+        "expect sent applied",
+        "expect state charging",
+        "advance 4s",
+        "expect attempts == 1",
+        "advance 1m30s",
+        "expect state done",
+        "expect attempts == 3 and total == 12.5",
+        'expect (receipt ?? "") == "r.pdf"',
+    )
+    assert (told.code, told.out.splitlines()[-1]) == (0, "1 passed"), told.out
+
+
+def test_time_stands_still_but_for_advance(run: Run) -> None:
+    told = run(
+        "create order(number: 1)",
+        "expect now() - created_at < 1ms",
+        "advance 36h",
+        "expect now() - created_at >= 36h and now() - created_at < 36h + 1ms",
+    )
+    assert told.code == 0, told.out
+
+
+def test_work_is_done_in_the_order_in_which_it_falls_due(run: Run) -> None:
+    program = """module m
+machine tick(every: interval) {
+  var seen: timestamptz?
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running {
+    run "m:tick"
+    on SUCCESS when attempts < 0 -> ended
+    on SUCCESS -> ready in every { set seen = now() }
+    on ERROR -> ended
+  }
+  final state ended
+}
+"""
+    told = run(
+        "create tick(every: 7m) as a",
+        "create tick(every: 1h) as b",
+        "advance 3h",
+        "expect a.seen is not null",
+        "expect (a.seen ?? a.created_at) - a.created_at < 2h56m + 1s",
+        "expect (a.seen ?? a.created_at) - a.created_at > 2h54m",
+        "expect (b.seen ?? b.created_at) - b.created_at > 3h - 1s",
+        program=program,
+    )
+    assert told.code == 0, told.out
+
+
+def test_a_hanging_handler_meets_its_timeout(run: Run) -> None:
+    told = run(
+        "stub charge hangs twice",
+        'stub charge returns (receipt: "r.pdf")',
+        "create order(number: 1)",
+        "send PAID(amount: 5)",
+        "advance 29s",
+        "expect state charging.running",
+        "advance 5m",
+        "expect state done",
+        "expect attempts == 3",
+    )
+    assert told.code == 0, told.out
+
+
+def test_a_hanging_handler_whose_task_went_on_is_forgotten(run: Run) -> None:
+    program = SHOP.replace("timeout 30s\n", "timeout 30s\n    on CANCEL -> cancelled\n")
+    told = run(
+        "stub charge hangs",
+        "create order(number: 1)",
+        "send PAID(amount: 5)",
+        "send CANCEL",
+        "advance 1h",
+        "expect state cancelled",
+        program=program,
+    )
+    assert told.code == 0, told.out
+
+
+def test_counted_stubs_come_first_and_the_last_standing_one_holds(run: Run) -> None:
+    told = run(
+        'stub charge raises "never"',
+        "stub charge returns DECLINED",
+        'stub charge returns (receipt: "r") once',
+        "create order(number: 1)",
+        "send PAID(amount: 5)",
+        "expect state done",
+        "create order(number: 2)",
+        "send PAID(amount: 5)",
+        "expect state cart",
+    )
+    assert told.code == 0, told.out
+
+
+def test_an_event_that_is_ignored_changes_nothing(run: Run) -> None:
+    told = run("create order(number: 1)", "send PAID(amount: 0)", "expect sent ignored", "expect state cart")
+    assert told.code == 0, told.out
+
+
+def test_a_refused_create_is_expected(run: Run) -> None:
+    told = run(
+        "create order(number: 1) as first",
+        "create order(number: 1)",
+        'expect error "already has a live task"',
+        "send CANCEL",
+        "expect first state cancelled",
+        "create order(number: 1)",
+        "expect state cart",
+    )
+    assert told.code == 0, told.out
+
+
+def test_each_test_begins_with_an_empty_database(cli: Cli, postgres: Server, tmp_path: Path) -> None:
+    story = "create order(number: 1)\nexpect id == 1\n"
+    (tmp_path / "workflows.jet").write_text(f'{SHOP}test "a" {{\n{story}}}\ntest "b" {{\n{story}}}\n')
+    told = cli("test", "--dsn", postgres.dsn())
+    assert told.code == 0, told.out
+    with psycopg.connect(postgres.dsn()) as connection:
+        left = connection.execute("select datname from pg_database where datname like 'jetpack\\_test\\_%'").fetchall()
+    assert left == []
+
+
+# ---------------------------------------------------------------- what a failure says
+
+
+def test_a_wrong_state_is_told_with_the_timeline(run: Run) -> None:
+    told = run("create order(number: 1)", "send CANCEL", "expect state done")
+    assert told.code == 1
+    lines = [line.rstrip() for line in told.out.splitlines()]
+    assert lines[0].startswith("FAIL  it holds")
+    assert lines[2:8] == [
+        "error[J610]: in test `it holds`: the task is in `cancelled`, not in `done`",
+        "  --> workflows.jet:39:3",
+        "   |",
+        "39 |   expect state done",
+        "   |   ^^^^^^^^^^^^^^^^^ it is in `cancelled`",
+        "",
+    ]
+    assert lines[8] == "shop.order 1 is in cancelled"
+    assert "-> cart" in lines[9]
+    assert "CANCEL  cart -> cancelled" in lines[10]
+    assert lines[-1] == "0 passed, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (["expect total > 1 and receipt is not null"], ["this does not hold", "`total` is `0`, `receipt` is null"]),
+        (["expect total / 0 == 1"], ["it cannot be told: division by zero"]),
+        (["send PAID(amount: 0)", "expect sent applied"], ["was ignored: state cart does not take PAID"]),
+        (["send CANCEL", "expect sent ignored"], ["the event was applied"]),
+        (["create order(number: 1)"], ["error[J611]", "it is refused: shop.order already has a live task"]),
+        (["create order(number: 2)", 'expect error "x"'], ["nothing was refused", "there was no error"]),
+        (["create order(number: 1)", 'expect error "xyz"'], ["refused for another reason", "it was: shop.order al"]),
+        (["send PAID(amount: 5)"], ["error[J612]", "answers with `receipt`", "stub charge returns (receipt: …)"]),
+        (["advance 0h - 1h"], ["time does not go back"]),
+    ],
+)
+def test_what_is_wrong_is_told(run: Run, statements: list[str], said: list[str]) -> None:
+    told = run("create order(number: 1)", *statements)
+    assert told.code == 1
+    assert [part for part in said if part not in told.out] == [], told.out
+
+
+def test_work_without_end_is_told(run: Run) -> None:
+    program = """module m
+machine spin {
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running {
+    run "m:spin"
+    on SUCCESS when attempts < 0 -> ended
+    on SUCCESS -> ready
+    on ERROR   -> ended
+  }
+  final state ended
+}
+"""
+    told = run("create spin", program=program)
+    assert told.code == 1
+    assert "error[J613]" in told.out
+
+
+def test_a_program_with_mistakes_is_not_run(run: Run) -> None:
+    told = run("create ordr(number: 1)")
+    assert told.code == 1
+    assert "did you mean `order`?" in told.err
+    assert told.out == ""
+
+
+# ---------------------------------------------------------------- which tests, and for whom
+
+
+def test_tests_of_a_folder_stand_in_their_own_files_as_well(cli: Cli, postgres: Server, tmp_path: Path) -> None:
+    (tmp_path / "shop.jet").write_text(f'{SHOP}test "here" {{ create order(number: 1) }}\n')
+    for name in ("a", "b"):
+        text = f'import "shop.jet"\nmodule shop\ntest "in {name}" {{ create order(number: 1) }}\n'
+        (tmp_path / f"{name}_test.jet").write_text(text)
+    told = cli("test", "--dsn", postgres.dsn())
+    assert [line[6:].split("  ")[0] for line in told.out.splitlines()[:-1]] == ["here", "in a", "in b"]
+    told = cli("test", "--dsn", postgres.dsn(), "a_test.jet")
+    assert [line[6:].split("  ")[0] for line in told.out.splitlines()[:-1]] == ["in a"]
+    told = cli("test", "--dsn", postgres.dsn(), "-k", "IN B")
+    assert [line[6:].split("  ")[0] for line in told.out.splitlines()[:-1]] == ["in b"]
+    told = cli("test", "--dsn", postgres.dsn(), "-k", "nowhere")
+    assert (told.code, "no test has `nowhere` in its name" in told.err) == (2, True)
+    assert cli("build").code == 0
+    assert cli("check").code == 0
+
+
+def test_a_program_without_tests_says_how_to_write_one(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "workflows.jet").write_text(SHOP)
+    told = cli("test")
+    assert (told.code, "there is no test in `workflows.jet`" in told.err) == (1, True)
+
+
+def test_json_holds_what_failed_and_the_history(run: Run) -> None:
+    told = run("create order(number: 1)", "expect state done", options=("--json", "--paths"))
+    assert told.code == 1
+    found = json.loads(told.out)
+    assert (found["passed"], found["failed"]) == (0, 1)
+    (test,) = found["tests"]
+    assert (test["name"], test["file"], test["passed"]) == ("it holds", "workflows.jet", False)
+    failure = test["failure"]
+    assert (failure["code"], failure["statement"]) == ("J610", "expect state done")
+    assert failure["actual"] == "it is in `cart`"
+    assert [hop["to_state"] for hop in failure["tasks"][0]["history"]] == ["cart"]
+    assert found["paths"]["taken"] == 0
+    assert {
+        "machine": "shop.order",
+        "state": "cart",
+        "trigger": "CANCEL",
+        "target": "cancelled",
+        "file": "workflows.jet",
+        "line": 15,
+    } in found["paths"]["missed"]
+
+
+def test_junit_has_a_case_a_test(run: Run, tmp_path: Path) -> None:
+    told = run("create order(number: 1)", "expect state done", options=("--junit", "out.xml"))
+    assert told.code == 1
+    root = ElementTree.parse(tmp_path / "out.xml").getroot()
+    (case,) = root.iter("testcase")
+    assert (case.get("name"), case.get("file")) == ("it holds", "workflows.jet")
+    (failure,) = case.iter("failure")
+    assert "shop.order 1 is in cart" in (failure.text or "")
+
+
+def test_paths_tell_which_arrows_no_test_takes(run: Run) -> None:
+    told = run(
+        'stub charge returns (receipt: "r")',
+        "create order(number: 1)",
+        "send PAID(amount: 5)",
+        options=("--paths",),
+    )
+    assert told.code == 0
+    lines = [line.rstrip() for line in told.out.splitlines()]
+    at = next(index for index, line in enumerate(lines) if line.startswith("transitions taken"))
+    assert lines[at:] == [
+        "transitions taken: 3 of 6 (50 %)",
+        "no test of shop.order takes",
+        "  cart -CANCEL-> cancelled       workflows.jet:15",
+        "  charging -DECLINED-> cart      workflows.jet:21",
+        "  charging -ABANDONED-> refused  workflows.jet:22",
+    ]
+
+
+def test_a_server_that_is_not_there_is_a_database_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "workflows.jet").write_text(f'{SHOP}test "t" {{ create order(number: 1) }}\n')
+    told = cli("test", "--dsn", "host=/nowhere dbname=x")
+    assert (told.code, "the database cannot be used" in told.err) == (4, True)
