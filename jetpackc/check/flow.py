@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jetpackc.check.birth import check_birth
+from jetpackc.check.birth import check_birth, check_claimed
 from jetpackc.check.cycles import check_cycles
 from jetpackc.check.guards import check_guards
 from jetpackc.check.reach import check_reach
@@ -10,7 +10,16 @@ from jetpackc.check.subject import Subject
 from jetpackc.check.usage import check_guarded_enters, check_vars
 from jetpackc.check.work import check_work
 
-CHECKS = (check_reach, check_guards, check_cycles, check_work, check_guarded_enters, check_vars, check_birth)
+CHECKS = (
+    check_reach,
+    check_guards,
+    check_cycles,
+    check_work,
+    check_guarded_enters,
+    check_vars,
+    check_birth,
+    check_claimed,
+)
 
 
 def check_flow(subject: Subject) -> None:

@@ -9,6 +9,7 @@ from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
+from jetpackc.emit.uniques import condition, meets_at_birth
 from jetpackc.ir import model as ir
 
 _CONTROL_TYPES = {
@@ -170,6 +171,8 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
     """What can stand in the way of a new row: its idempotency key, and what must be unique."""
     found: list[dict[str, object]] = [{"key": True, "condition": Sql(f"t._key = {key}"), "returns": True}]
     for number, unique in enumerate(shape.machine.uniques, 1):
+        if not meets_at_birth(shape.machine, unique):
+            continue
         given = {
             name: scope.column(name)
             if any(param.name == name for param in shape.machine.params)
@@ -183,7 +186,7 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
         found.append(
             {
                 "key": False,
-                "condition": Sql(f"{same} and {unique_condition(shape, unique, 't.')}"),
+                "condition": Sql(f"{same} and {condition(shape, number, 't.')}"),
                 "returns": unique.verdict == "return",
                 "message": Sql(
                     f"{literal(f'{shape.names.label} already has a live task with ')} || {told} || ', task '"
@@ -207,11 +210,6 @@ def _same(shape: Shape, name: str, value: Sql) -> str:
 def _var(shape: Shape, name: str, scope: Scope) -> Sql:
     var = next(var for var in shape.machine.vars if var.name == name)
     return expression(var.default, scope) if var.default is not None else Sql("null")
-
-
-def unique_condition(shape: Shape, unique: ir.Unique, alias: str = "") -> Sql:
-    """Among which rows something is unique: the live ones, by a column that changes at the end, or those in some states."""
-    return Sql(f"{alias}state in ({shape.listed(unique.states)})" if unique.states else f"not {alias}_ended")
 
 
 def _create(shape: Shape) -> SqlObject:

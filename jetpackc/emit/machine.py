@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jetpackc.emit import step
+from jetpackc.emit import step, uniques
 from jetpackc.emit.comments import comments, documented, event_text
-from jetpackc.emit.creation import creation, has_default, unique_condition
+from jetpackc.emit.creation import creation, has_default
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -30,6 +30,7 @@ def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
         _table(shape),
         _defaults(shape),
         *_columns(shape),
+        *uniques.columns(shape),
         *_constraints(shape),
         *_indexes(shape),
         *_hops(shape),
@@ -62,7 +63,7 @@ def _table(shape: Shape) -> SqlObject:
         )
 
     whole = text(
-        [shape.column(column) for column in shape.columns],
+        [*(shape.column(column) for column in shape.columns), *uniques.definitions(shape)],
         [_constraint(*one) for one in _checks(shape)],
         literal(shape.machine.initial),
     )
@@ -131,12 +132,7 @@ def _indexes(shape: Shape) -> list[SqlObject]:
     if shape.works:
         text = f"create index {bare('claim')} on {table} (_priority, run_at, id) where run_at is not null;"
         found.insert(0, _index(shape, bare("claim"), text))
-    for number, unique in enumerate(shape.machine.uniques, 1):
-        name = bare(f"unique_{number}")
-        columns = ", ".join(ident(column) for column in unique.columns)
-        text = f"create unique index {name} on {table} ({columns}) nulls not distinct where {unique_condition(shape, unique)};"
-        found.append(_index(shape, name, text))
-    return found
+    return [*found, *uniques.indexes(shape)]
 
 
 def _index(shape: Shape, name: Sql, text: str) -> SqlObject:
@@ -310,6 +306,9 @@ def _send(shape: Shape) -> list[SqlObject]:
         ],
         event_hint=literal(f"it takes {', '.join(events)}"),
         missing_hint=literal(f"the ids of all its tasks: select id from {shape.names.table}"),
+        schema=literal(shape.module.name),
+        name=literal(shape.machine.name),
+        refusals=uniques.refusals(shape),
     )
     found = [function(name, text, "bigint, text, jsonb, text")]
     return [*found, *(_send_event(shape, event, fields) for event, fields in events.items())]

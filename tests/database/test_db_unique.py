@@ -7,7 +7,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from queue_client import Db
+from queue_client import Db, Sent
 from sessions import in_thread, waiting
 
 MACHINES = """\
@@ -33,6 +33,40 @@ machine either(a: int, b: int) {
   unique (a) or error
   unique (b) or return
   initial state one { on CANCEL -> z }
+  final state z
+}
+
+machine moves(name: text) {
+  var at: text = name
+  unique (at)
+  initial state a {
+    on MOVE(to: text) { set at = event.to }
+    on CANCEL -> z { spawn either(a: 1, b: 1) }
+  }
+  final state z
+}
+
+machine works(queue: text) {
+  unique (queue) while in (waiting, busy)
+  initial state idle { on GO -> waiting }
+  state waiting { on LOCKED_BY_WORKER -> busy { increment attempts } }
+  state busy {
+    run "app:work"
+    on SUCCESS(more: bool = false) when more -> waiting
+    on SUCCESS -> resting
+    on ERROR   -> resting
+  }
+  state resting {
+    on AGAIN -> next
+    on GO    -> waiting
+  }
+  state next { on LOCKED_BY_WORKER -> counting { increment attempts } }
+  state counting {
+    run "app:count"
+    on SUCCESS -> waiting
+    on ERROR   -> resting
+  }
+  on CANCEL -> z
   final state z
 }
 
@@ -88,18 +122,20 @@ def test_leaving_a_final_state_is_checked_again(db: Db) -> None:
     first = db.create("errors", order_id=1, kind="x")
     db.send("errors", first, "CANCEL")
     second = db.create("errors", order_id=1, kind="x")
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        db.send("errors", first, "AGAIN")
-    assert db.state("errors", first) == "z"
+    refused = db.send("errors", first, "AGAIN", key="k")
+    assert refused == Sent(False, "z", "unique (order_id, kind): there is another such task")
+    assert db.path("errors", first)[-1] == ("refused", "z", None)
+    assert db.hops("errors", first)[-1].payload == {"event": "AGAIN", "payload": None, "reason": refused.reason}
     db.send("errors", second, "CANCEL")
+    assert db.send("errors", first, "AGAIN", key="k") == refused
     assert db.send("errors", first, "AGAIN").state == "a"
 
 
 def test_unique_while_in_some_states_counts_there_only(db: Db) -> None:
     ids = [db.create("one_runs", queue="q") for _ in range(2)]
     db.send("one_runs", ids[0], "GO")
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        db.send("one_runs", ids[1], "GO")
+    refused = db.send("one_runs", ids[1], "GO")
+    assert refused == Sent(False, "waiting", "unique (queue) while in (busy): there is another such task")
     db.send("one_runs", ids[0], "CANCEL")
     assert db.send("one_runs", ids[1], "GO").state == "busy"
 
@@ -200,3 +236,84 @@ def test_two_create_many_that_wait_for_a_third_go_on_without_a_deadlock(dsn: str
             thread.join()
     assert failed == []
     assert db.value("select count(*) from m.returns") == 3
+
+
+def test_a_var_that_must_be_unique_is_not_set_to_what_is_taken(db: Db) -> None:
+    first, second = db.create("moves", name="x"), db.create("moves", name="y")
+    refused = db.send("moves", second, "MOVE", {"to": "x"})
+    assert refused == Sent(False, "a", "unique (at): there is another such task")
+    assert db.task("moves", second).at == "y"
+    assert db.send("moves", first, "MOVE", {"to": "z"}).applied
+    assert db.send("moves", second, "MOVE", {"to": "x"}).applied
+    assert db.task("moves", second).at == "x"
+
+
+def test_a_conflict_of_what_is_spawned_is_the_sender_s(db: Db) -> None:
+    db.create("either", a=1, b=2)
+    id = db.create("moves", name="x")
+    with pytest.raises(psycopg.errors.UniqueViolation, match="either already has a live task"):
+        db.send("moves", id, "CANCEL")
+    assert db.state("moves", id) == "a"
+
+
+def test_a_worker_s_outcome_that_would_break_it_is_an_error(db: Db) -> None:
+    first, second, worker = db.create("works", queue="q"), db.create("works", queue="q"), db.worker()
+    db.send("works", first, "GO")
+    assert not db.send("works", second, "GO").applied
+    db.resolve("works", worker, db.claim_one("works", worker), "SUCCESS")
+    assert db.send("works", first, "AGAIN").applied
+    assert db.send("works", second, "GO").applied
+    tasks = {task.id: task for task in db.claim("works", worker).tasks}
+    assert db.resolve("works", worker, tasks[first], "SUCCESS") == "failed"
+    assert db.state("works", first) == "resting"
+    assert db.hops("works", first)[-1].payload["type"] == "transition"
+    assert db.resolve("works", worker, tasks[second], "SUCCESS", {"more": True}) == "applied"
+    assert db.state("works", second) == "waiting"
+
+
+def test_one_that_may_come_back_waits_for_a_create_that_is_under_way(dsn: str, db: Db) -> None:
+    first = db.create("errors", order_id=1, kind="x")
+    db.send("errors", first, "CANCEL")
+    found: list[Sent] = []
+
+    def send() -> None:
+        with Db(dsn) as own:
+            found.append(own.send("errors", first, "AGAIN"))
+
+    with Db(dsn) as other:
+        other.begin()
+        other.create("errors", order_id=1, kind="x")
+        thread = in_thread(send)
+        while waiting(db) < 1:
+            pass
+        other.commit()
+        thread.join()
+    assert [one.applied for one in found] == [False]
+
+
+@pytest.mark.parametrize("machine", ["works", "errors"])
+def test_a_claim_changes_no_index_of_what_is_unique(db: Db, machine: str) -> None:
+    """What a claim changes stands in no index: not in its columns, and not in its predicate."""
+    columns = db.rows(
+        """select a.attname from pg_index i, unnest(i.indkey) k join pg_attribute a on a.attnum = k
+        where i.indrelid = %s::regclass and a.attrelid = i.indrelid""",
+        f"m.{machine}",
+    )
+    predicates = db.rows(
+        "select pg_get_expr(indpred, indrelid) from pg_index where indrelid = %s::regclass and indpred is not null",
+        f"m.{machine}",
+    )
+    assert not {"state", "_worker", "_token"}.intersection(row[0] for row in columns)
+    assert not any("state" in row[0] for row in predicates)
+
+
+def test_a_claim_of_such_a_machine_is_a_hot_update(db: Db) -> None:
+    for number in range(50):
+        db.send("works", db.create("works", queue=f"q{number}"), "GO")
+    db.run("select pg_stat_force_next_flush()")
+    before = db.one("select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'm.works'::regclass")
+    db.begin()
+    assert len(db.claim("works", db.worker(), 50).tasks) == 50
+    after = db.one("select n_tup_upd, n_tup_hot_upd from pg_stat_xact_user_tables where relid = 'm.works'::regclass")
+    db.commit()
+    assert after.n_tup_upd - before.n_tup_upd == after.n_tup_hot_upd - before.n_tup_hot_upd == 50

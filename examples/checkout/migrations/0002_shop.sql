@@ -615,10 +615,10 @@ begin
     raise exception using message = 'shop.checkout' || ' has no task ' || coalesce(checkout_send._id::text, 'null'), hint = 'the ids of all its tasks: select id from shop.checkout', errcode = 'P0002';
   end if;
   if checkout_send._key is not null then
-    select h.to_state is not null, coalesce(h.to_state, h.from_state), null into v_sent
-      from shop._checkout_hops h where h.id = checkout_send._id and h.send_key = checkout_send._key;
+    select h.to_state is not null, coalesce(h.to_state, h.from_state),
+        case when h.to_state is null then 'state ' || h.from_state || ' does not take ' || h.event end
+      into v_sent from shop._checkout_hops h where h.id = checkout_send._id and h.send_key = checkout_send._key;
     if found then
-      v_sent.reason := case when not v_sent.applied then 'state ' || v_sent.state || ' does not take ' || checkout_send._event end;
       return v_sent;
     end if;
   end if;
@@ -1671,10 +1671,10 @@ begin
     raise exception using message = 'shop.shipment' || ' has no task ' || coalesce(shipment_send._id::text, 'null'), hint = 'the ids of all its tasks: select id from shop.shipment', errcode = 'P0002';
   end if;
   if shipment_send._key is not null then
-    select h.to_state is not null, coalesce(h.to_state, h.from_state), null into v_sent
-      from shop._shipment_hops h where h.id = shipment_send._id and h.send_key = shipment_send._key;
+    select h.to_state is not null, coalesce(h.to_state, h.from_state),
+        case when h.to_state is null then 'state ' || h.from_state || ' does not take ' || h.event end
+      into v_sent from shop._shipment_hops h where h.id = shipment_send._id and h.send_key = shipment_send._key;
     if found then
-      v_sent.reason := case when not v_sent.applied then 'state ' || v_sent.state || ' does not take ' || shipment_send._event end;
       return v_sent;
     end if;
   end if;
@@ -2680,10 +2680,10 @@ begin
     raise exception using message = 'shop.send_receipt' || ' has no task ' || coalesce(send_receipt_send._id::text, 'null'), hint = 'the ids of all its tasks: select id from shop.send_receipt', errcode = 'P0002';
   end if;
   if send_receipt_send._key is not null then
-    select h.to_state is not null, coalesce(h.to_state, h.from_state), null into v_sent
-      from shop._send_receipt_hops h where h.id = send_receipt_send._id and h.send_key = send_receipt_send._key;
+    select h.to_state is not null, coalesce(h.to_state, h.from_state),
+        case when h.to_state is null then 'state ' || h.from_state || ' does not take ' || h.event end
+      into v_sent from shop._send_receipt_hops h where h.id = send_receipt_send._id and h.send_key = send_receipt_send._key;
     if found then
-      v_sent.reason := case when not v_sent.applied then 'state ' || v_sent.state || ' does not take ' || send_receipt_send._event end;
       return v_sent;
     end if;
   end if;
@@ -3683,10 +3683,10 @@ begin
     raise exception using message = 'shop.audit' || ' has no task ' || coalesce(audit_send._id::text, 'null'), hint = 'the ids of all its tasks: select id from shop.audit', errcode = 'P0002';
   end if;
   if audit_send._key is not null then
-    select h.to_state is not null, coalesce(h.to_state, h.from_state), null into v_sent
-      from shop._audit_hops h where h.id = audit_send._id and h.send_key = audit_send._key;
+    select h.to_state is not null, coalesce(h.to_state, h.from_state),
+        case when h.to_state is null then 'state ' || h.from_state || ' does not take ' || h.event end
+      into v_sent from shop._audit_hops h where h.id = audit_send._id and h.send_key = audit_send._key;
     if found then
-      v_sent.reason := case when not v_sent.applied then 'state ' || v_sent.state || ' does not take ' || audit_send._event end;
       return v_sent;
     end if;
   end if;

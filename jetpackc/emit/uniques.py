@@ -1,0 +1,103 @@
+"""`unique`: the index behind it, and what is said where an event would break it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jetpackc.check import walk
+from jetpackc.emit.objects import SqlObject
+from jetpackc.emit.shape import Shape
+from jetpackc.emit.sql import Sql, ident, literal, qualified
+from jetpackc.ir import chart, model as ir
+
+
+def condition(shape: Shape, number: int, alias: str = "") -> Sql:
+    """Among which rows the unique of this number holds: by a column that changes only where a task comes to count or
+    ceases to. In a predicate, `state` itself would take the claim its HOT update."""
+    unique = shape.machine.uniques[number - 1]
+    return Sql(f"{alias}{_member(number)}" if unique.states else f"not {alias}_ended")
+
+
+def _member(number: int) -> str:
+    return f"_in_{number}"
+
+
+def columns(shape: Shape) -> list[SqlObject]:
+    """A generated column for each `while in`."""
+    table = shape.names.table
+    return [
+        SqlObject(
+            "column",
+            f"{table}.{_member(number)}",
+            f"alter table {table} add column {definition};",
+            f"alter table {table} drop column {_member(number)};",
+            within=f"table {table}",
+            identity=definition,
+        )
+        for number, definition in _definitions(shape)
+    ]
+
+
+def definitions(shape: Shape) -> list[Sql]:
+    """These columns, as they stand in the table."""
+    return [definition for _, definition in _definitions(shape)]
+
+
+def _definitions(shape: Shape) -> Iterator[tuple[int, Sql]]:
+    for number, unique in enumerate(shape.machine.uniques, 1):
+        if unique.states:
+            counted = f"state in ({shape.listed(unique.states)})"
+            yield number, Sql(f"{_member(number)} boolean not null generated always as ({counted}) stored")
+
+
+def indexes(shape: Shape) -> list[SqlObject]:
+    """A partial index for each unique. One over a generated column goes with that column where its states change."""
+    found = []
+    for number, unique in enumerate(shape.machine.uniques, 1):
+        name = shape.names.bare(f"unique_{number}")
+        full = qualified(shape.module.name, str(name).strip('"'))
+        over = ", ".join(ident(column) for column in unique.columns)
+        text = (
+            f"create unique index {name} on {shape.names.table} ({over}) nulls not distinct"
+            f" where {condition(shape, number)};"
+        )
+        identity = f"{text} {shape.listed(unique.states)}" if unique.states else ""
+        drop = f"drop index {'if exists ' if unique.states else ''}{full};"
+        found.append(SqlObject("index", full, text, drop, identity=identity))
+    return found
+
+
+def meets_at_birth(machine: ir.Machine, unique: ir.Unique) -> bool:
+    """Whether a new task is held to it."""
+    return not unique.states or machine.initial in unique.states
+
+
+def refusals(shape: Shape) -> list[dict[str, Sql]]:
+    """The uniques that an event may break, and why it is refused then."""
+    return [
+        {"constraint": literal(f"{shape.machine.name}_unique_{number}"), "reason": literal(_reason(unique))}
+        for number, unique in enumerate(shape.machine.uniques, 1)
+        if _may_be_broken(shape.machine, unique)
+    ]
+
+
+def _reason(unique: ir.Unique) -> str:
+    where = f" while in ({', '.join(unique.states)})" if unique.states else ""
+    return f"unique ({', '.join(unique.columns)}){where}: there is another such task"
+
+
+def _may_be_broken(machine: ir.Machine, unique: ir.Unique) -> bool:
+    """Whether an event can bring a task in among those that count, or change what must be unique."""
+    if walk.assigned(walk.all_clauses(machine)).intersection(unique.columns):
+        return True
+    counted = unique.states or tuple(leaf.name for leaf in chart.leaves(machine) if leaf.kind == "plain")
+    outside = [leaf.name for leaf in chart.leaves(machine) if leaf.name not in counted]
+    return any(goto.target in counted for leaf in outside for goto in walk.gotos(_ways(machine, leaf)))
+
+
+def _ways(machine: ir.Machine, leaf: str) -> Iterator[ir.Clause]:
+    """The clauses that may take a task out of a leaf."""
+    for event in chart.events(machine, leaf):
+        yield from chart.clauses(machine, leaf, event)
+    for state in chart.ancestors(machine, leaf):
+        yield from state.enter
