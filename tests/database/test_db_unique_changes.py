@@ -59,7 +59,6 @@ def test_where_tasks_break_it_already_the_migration_fails_whole(fresh: Callable[
             db.send("job", db.create("job", queue="q"), "GO")
         db.begin()
         with pytest.raises(psycopg.errors.UniqueViolation):
-            for script in comes:
-                db.run(script)
+            db.run("\n".join(comes))
         db.rollback()
         assert db.send("job", db.create("job", queue="q"), "GO").applied
