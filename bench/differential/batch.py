@@ -51,12 +51,15 @@ def compiled(made: Module, machines: Sequence[str]) -> tuple[ir.Program, list[st
     """The program of these machines, and their texts; a stub is in the place of each that does not compile."""
     stubs = {_name(stub): stub for stub in made.stubs}
     head = _tree("head", "\n".join(made.head))
+    looked_at = set(stubs.values())
     while True:
         report = Report()
         trees = [head, *(_tree(_name(text), f"module {NAME}\n{text}") for text in machines)]
         program = lower(expand(trees, report), report)
         wrong = [each for each in report.diagnostics if each.is_error and each.rule.code not in _HARMLESS]
-        bad = {each.span.path for each in wrong if each.span} if wrong else _failing(program)
+        bad = {each.span.path for each in wrong if each.span}
+        bad |= _failing(program, {_name(text) for text in machines if text not in looked_at} - bad)
+        looked_at.update(machines)
         kept = [stubs[_name(text)] if _name(text) in bad else text for text in machines]
         if kept == list(machines):
             assert not wrong, wrong[0].message
@@ -71,10 +74,10 @@ def _tree(name: str, text: str) -> ast.File:
     return tree
 
 
-def _failing(program: ir.Program) -> set[str]:
+def _failing(program: ir.Program, names: set[str]) -> set[str]:
     (module,) = program.modules
     enums = {enum.name: enum.values for enum in module.enums}
-    return {each.name for each in module.machines if has_failing_constant(each, enums)}
+    return {each.name for each in module.machines if each.name in names and has_failing_constant(each, enums)}
 
 
 def _name(machine: str) -> str:

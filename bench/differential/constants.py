@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, get_args
 
 from jetpackc.interpret import UndoneError
@@ -44,8 +45,12 @@ def _nodes(value: object) -> Iterator[object]:
     if isinstance(value, tuple):
         for item in value:
             yield from _nodes(item)
-    elif is_dataclass(value) and not isinstance(value, type):
+    elif names := _fields(type(value)):
         yield value
-        for field in fields(value):
-            if field.compare:
-                yield from _nodes(getattr(value, field.name))
+        for name in names:
+            yield from _nodes(getattr(value, name))
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.compare) if is_dataclass(kind) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from jetpackc.postgres import Server, find_binaries
 
 SETTINGS = {
     **{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off", "jit": "off"},
+    **{"wal_level": "minimal", "max_wal_senders": "0", "plan_cache_mode": "force_generic_plan", "track_counts": "off"},
     **{"shared_buffers": "256MB", "max_wal_size": "4GB", "timezone": "UTC"},
 }
 
@@ -79,7 +81,7 @@ class Database:
     _numbers = itertools.count()
 
     def __init__(self, server: Server, program: ir.Program) -> None:
-        self._server, self._name = server, f"differential_{next(self._numbers)}"
+        self._server, self._name = server, f"differential_{os.getpid()}_{next(self._numbers)}"
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute(f"create database {self._name} template template0".encode())
         script = "\n\n".join(found.create for found in emit(program) if not found.within)
