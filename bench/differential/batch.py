@@ -145,14 +145,14 @@ def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: 
     near = _closure(texts, machine) if machine else texts
     names = {f"{NAME}.{_name(text)}" for text in near}
     kept = _only(steps, names)
-    found = _replay(server, made, near, kept)
+    found = _replay(server, made, near, kept, differ)
     if found is None:
         near, found = texts, differ
     for size in (64, 16, 4, 1) if len(kept) < 1000 else ():
         at = 0
         while at < len(kept):
             fewer = kept[:at] + kept[at + size :]
-            smaller = _replay(server, made, near, fewer)
+            smaller = _replay(server, made, near, fewer, differ)
             if smaller is None:
                 at += size
             else:
@@ -183,7 +183,7 @@ def _fewer_lines(
         at = 1
         while at < len(lines := texts[number].split("\n")) - 1:
             smaller = [*texts[:number], "\n".join(lines[:at] + lines[at + 1 :]), *texts[number + 1 :]]
-            found = _replay(server, made, smaller, steps) if lines[at].startswith("  ") else None
+            found = _replay(server, made, smaller, steps, differ) if lines[at].startswith("  ") else None
             if found is None:
                 at += 1
             else:
@@ -202,8 +202,9 @@ def _closure(texts: list[str], machine: str) -> list[str]:
     return [text for name, text in by_name.items() if name in found]
 
 
-def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> DifferError | None:
-    """Play steps one by one, those of machines that are there; None, too, when making it smaller took long enough."""
+def _replay(server: Server, made: Module, texts: list[str], steps: Timed, former: DifferError) -> DifferError | None:
+    """Play steps one by one, those of machines that are there, and tell what is wrong with the machine that something
+    was wrong with; None, too, when making it smaller took long enough."""
     if process_time() > _deadline[0]:
         return None
     try:
@@ -218,7 +219,7 @@ def _replay(server: Server, made: Module, texts: list[str], steps: Timed) -> Dif
         both.play_singly(steps)
         both.compare_all()
     except DifferError as differ:
-        return differ
+        return differ if differ.machine == former.machine else None
     finally:
         database.close()
     return None

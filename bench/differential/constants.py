@@ -45,12 +45,13 @@ def _nodes(value: object) -> Iterator[object]:
     if isinstance(value, tuple):
         for item in value:
             yield from _nodes(item)
-    elif names := _fields(type(value)):
+    elif is_dataclass(value):
         yield value
-        for name in names:
+        kind: Any = type(value)
+        for name in _fields(kind):
             yield from _nodes(getattr(value, name))
 
 
 @cache
-def _fields(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.compare) if is_dataclass(kind) else ()
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.compare)

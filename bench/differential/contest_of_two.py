@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from random_steps import Claim, Create, End, Ref, Resolve, Retry, Send, Step, Stop, Tick
@@ -51,6 +52,8 @@ class Both:
         self._ids: dict[tuple[str, int | None], list[int]] = {}
         self._workers: dict[str, Worker] = {}
         self._gone: list[str] = []
+        self._fresh = range(0)
+        self._undone = count()
         self.leases: dict[int, list[tuple[int, int]]] = {}
         self._union = " union all ".join(
             f"select '{self.module}.{name.partition('.')[2]}', id, parent from {name} where id > %d"
@@ -74,8 +77,11 @@ class Both:
                 moments.append(now)
         answers = self._database.run([sql for _, sql in meant], [moment.isoformat() for moment in moments])
         self._learn_ids()
-        for (step, _), moment, answer in zip(meant, moments, answers, strict=True):
+        ends = [*(id for id, _ in answers[1:]), None]
+        for (step, _), moment, (first, answer), end in zip(meant, moments, answers, ends, strict=False):
             self.world.now = moment
+            self._fresh = range(first, end or self._known + 1)
+            self._undone = count(first)
             self._compare(step, answer)
         self.world.now = now
 
@@ -92,8 +98,10 @@ class Both:
             self._known = max(self._known, id)
 
     def _new_id(self, machine: str, parent: int | None) -> int:
-        found = sorted(id for id in self._ids.get((machine, parent), ()) if id not in self.world.tasks)
-        return found[0] if found else -1 - len(self.world.tasks)
+        """The id that Postgres gave to such a task in this step; where it undid the step, one it may have given."""
+        made = (id for id in self._ids.get((machine, parent), ()) if id in self._fresh)
+        found = sorted(id for id in made if id not in self.world.tasks)
+        return found[0] if found else next(id for id in self._undone if id not in self.world.tasks)
 
     def _at(self, ref: Ref) -> Task | None:
         tasks = self.tasks(ref[0])
@@ -115,7 +123,8 @@ class Both:
                 return self._create_sql(step)
             case Send():
                 task = self._at(step.task)
-                call = f"_send({task.id if task else 0}, {quoted(step.event)}, {quoted(json_text(step.payload))})"
+                given = (step.event, json_text(step.payload), *((step.key,) if step.key is not None else ()))
+                call = f"_send({task.id if task else 0}, {', '.join(map(quoted, given))})"
                 return f"select jsonb_build_array(applied, state) from {task.machine}{call}" if task else None
             case Claim():
                 rows = "jsonb_agg(jsonb_build_array(id, token, attempt, state)) filter (where id is not null)"
@@ -135,17 +144,13 @@ class Both:
 
     def _create_sql(self, step: Create) -> str:
         if step.many:
-            tasks = quoted(json_text([{**task, **self._later(step)} for task in step.tasks]))
+            tasks = quoted(json_text(list(step.tasks)))
             return (
                 f"select jsonb_agg(id order by n) from {step.machine}_create_many({tasks}) with ordinality as c (id, n)"
             )
-        given = {**step.tasks[0], **self._later(step)}
         kinds = {param.name: param.type.kind for param in self.machines[step.machine].params}
-        named = ", ".join(f"{name} => {argument(value, kinds.get(name, ''))}" for name, value in given.items())
+        named = ", ".join(f"{name} => {argument(value, kinds.get(name, ''))}" for name, value in step.tasks[0].items())
         return f"select jsonb_build_array({step.machine}_create({named}))"
-
-    def _later(self, step: Create) -> dict[str, str]:
-        return {"_delay": f"{step.delay} s"} if step.delay else {}
 
     def _end_json(self, end: End) -> dict[str, Any] | None:
         task = self._at(end.task)
@@ -183,10 +188,9 @@ class Both:
     def _interpreted(self, step: Step, answer: Any) -> Any:
         match step:
             case Create():
-                delay = timedelta(seconds=step.delay) if step.delay else None
-                return self.world.create_many(step.machine, step.tasks, ACTOR, delay)
+                return self.world.create_many(step.machine, step.tasks, ACTOR)
             case Send():
-                sent = self.world.send(self._there(step.task).id, step.event, step.payload, ACTOR)
+                sent = self.world.send(self._there(step.task).id, step.event, step.payload, ACTOR, step.key)
                 return [sent.applied, sent.state]
             case Claim():
                 return self._claimed(step, answer)

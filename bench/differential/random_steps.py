@@ -20,12 +20,12 @@ Ref = tuple[str, int]
 
 @dataclass(frozen=True)
 class Create:
-    """New tasks of a machine; `many`: by the function that takes several."""
+    """New tasks of a machine, each with its params, and how it is to be created; `many`: by the function that takes
+    several."""
 
     machine: str
     tasks: tuple[Mapping[str, Any], ...]
     many: bool
-    delay: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Send:
     task: Ref
     event: str
     payload: Any
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Steps:
         self.vars = {var.name: var.type for var in machine.vars}
         self.events = {each.event: each.fields for each in machine.signatures if each.event not in chart.LIFECYCLE}
         self.works = bool(chart.claimable(machine))
+        self.delays = bool(chart.clauses(machine, machine.initial, chart.LOCKED))
 
     def step(self, tasks: Sequence[Task], leases: Mapping[int, int]) -> Step:
         """Something to do. `leases`: how many there were on each task."""
@@ -119,8 +121,29 @@ class Steps:
     def _create(self) -> Create:
         many = self.chance.random() < 0.5 or any(param.type.array for param in self.machine.params)
         count = self.chance.randint(1, 3) if many else 1
-        tasks = tuple(payload(self.machine.params, self.chance, 0.03 if many else 0) for _ in range(count))
-        return Create(self.name, tasks, many, self.chance.choice((0, 0, 0, 5, 3600)))
+        tasks = [
+            {**payload(self.machine.params, self.chance, 0.03 if many else 0), **self._controls(number)}
+            for number in range(count)
+        ]
+        if many and self.chance.random() < 0.1:  # the same twice, in one call
+            tasks.append(tasks[-1])
+        # Of tasks that are in each other's way in one call, the one with the least key is made.
+        return Create(self.name, tuple(sorted(tasks, key=lambda task: task.get("_key") or "~")), many)
+
+    def _controls(self, number: int) -> dict[str, Any]:
+        """When a task is to be taken, before which others, and its key: mostly nothing. `number`: which of a call."""
+        found: dict[str, Any] = {}
+        if self.chance.random() < (0.25 if self.delays else 0.01):
+            found["_delay"] = self.chance.choice(("5 s", "3600 s", "0 s", "-7 s", "00:00:02"))
+        if self.chance.random() < (0.15 if self.delays else 0.01):
+            found["_run_at"] = self.chance.choice(MOMENTS)
+        if self.chance.random() < 0.25:
+            found["_priority"] = self.chance.choice((0, 1, 1, -1, 5, -2147483648, 2147483647))
+        if self.chance.random() < 0.12:
+            found["_key"] = f"{number}{self.chance.choice(('', 'a', 'b', chr(39)))}"
+        if found and self.chance.random() < 0.1:
+            found[self.chance.choice(sorted(found))] = None
+        return found
 
     def _send(self, tasks: Sequence[Task]) -> Send | Create:
         if not self.events:
@@ -131,7 +154,8 @@ class Steps:
             return Send((self.name, number), self.chance.choice(("NONSENSE", "SUCCESS", "ERROR")), {})
         known = taken if taken and self.chance.random() < 0.85 else sorted(self.events)
         event = self.chance.choice(known)
-        return Send((self.name, number), event, payload(self.events[event], self.chance, 0.04))
+        key = self.chance.choice(("", "a", "b", "it's")) if self.chance.random() < 0.08 else None
+        return Send((self.name, number), event, payload(self.events[event], self.chance, 0.04), key)
 
     def _end(self, number: int, task: Task, leases: Mapping[int, int]) -> End:
         last = leases.get(task.id, 0) - 1
@@ -159,6 +183,9 @@ class Steps:
             return "NONSENSE", ()
         event = self.chance.choice(sorted(self.events))
         return event, self.events[event]
+
+
+MOMENTS = ("2026-01-01T00:00:07Z", "2026-01-01T01:00:00+00:00", "2026-01-01T09:20:00+05:00", "1999-12-31T23:59:59Z")
 
 
 def payload(fields: Sequence[ir.Field], chance: Random, wrong: float) -> dict[str, Any]:

@@ -40,22 +40,24 @@ begin
   return jet.tick(1000000);
 end $body$;
 
--- Each step alone: what it gives, or the error that undid it.
-create function diff.run(_steps text[], _moments text[]) returns setof jsonb language plpgsql as $body$
+-- Each step alone: the id that a task would have got from then on, and what it gives, or the error that undid it.
+create function diff.run(_steps text[], _moments text[]) returns table (id bigint, result jsonb)
+language plpgsql as $body$
 declare
-  v_result jsonb;
   v_state text;
   v_message text;
 begin
   for i in 1 .. cardinality(_steps) loop
     perform set_config('diff.now', _moments[i], false);
+    select last_value + is_called::integer into id from jet.task_id;
     begin
-      execute _steps[i] into v_result;
-      return next coalesce(v_result, 'null');
+      execute _steps[i] into result;
+      result := coalesce(result, 'null');
     exception when others then
       get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
-      return next jsonb_build_object('error', v_state, 'message', v_message);
+      result := jsonb_build_object('error', v_state, 'message', v_message);
     end;
+    return next;
   end loop;
 end $body$;
 """
@@ -94,10 +96,11 @@ class Database:
         with psycopg.connect(self._server.dsn(), autocommit=True) as admin:
             admin.execute(f"drop database {self._name}".encode())
 
-    def run(self, steps: Sequence[str], moments: Sequence[str]) -> list[Any]:
-        """Do steps, each in SQL that gives one jsonb, each at its moment."""
-        rows = self._connection.execute("select run::text from diff.run(%s, %s)", (list(steps), list(moments)))
-        return [read(row[0]) for row in rows]
+    def run(self, steps: Sequence[str], moments: Sequence[str]) -> list[tuple[int, Any]]:
+        """Do steps, each in SQL that gives one jsonb, each at its moment; gives the first id that was free, too."""
+        query = "select id, result::text from diff.run(%s, %s)"
+        rows = self._connection.execute(query, (list(steps), list(moments)))
+        return [(id, read(result)) for id, result in rows]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""

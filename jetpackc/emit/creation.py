@@ -6,7 +6,7 @@ from jetpackc.check.walk import is_constant
 from jetpackc.emit.expressions import Scope, expression, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
-from jetpackc.emit.shape import CONTROLS, FAMILY, SETTINGS, SINGLE, Shape
+from jetpackc.emit.shape import CONTROLS, FAMILY, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.emit.uniques import condition, meets_at_birth
@@ -283,7 +283,7 @@ def _insert_many(shape: Shape) -> SqlObject:
         insert_many=name,
         add=shape.names.internal("add"),
         table=shape.names.table,
-        settings=SETTINGS,
+        settings=SINGLE,
         unique=bool(shape.machine.uniques),
         arguments=[
             *(_given(shape, param, "v_row") for param in ordered_params(shape)),

@@ -46,6 +46,7 @@ class Task:
     parent: int | None = None
     root: int = 0
     priority: int = 0
+    key: str | None = None
     ended: bool = False
     seq: int = 0
     lease: Lease | None = None
@@ -87,9 +88,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A task that a dispatch makes once it has come to rest."""
+    """A task to be made: by a caller, or by a dispatch once it has come to rest."""
 
     machine: str
     arguments: Mapping[str, Any]
     root: bool
     delay: Any
+    priority: int = 0
+    key: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from jetpackc.interpret.errors import BAD_CALL, UndoneError
@@ -10,6 +12,27 @@ from jetpackc.interpret.values import Enums, from_json
 from jetpackc.ir import chart, model as ir
 
 Given = dict[str, tuple[Any, ir.Type]]
+CONTROLS = {
+    **{"_delay": ir.Type("interval"), "_run_at": ir.Type("timestamptz")},
+    **{"_priority": ir.Type("int"), "_key": ir.Type("text")},
+}
+"""What a creation may say besides params, and the types of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a task is created. `delay`: until a worker may take it."""
+
+    delay: timedelta | None
+    priority: int
+    key: str | None
+
+
+def controls(given: Mapping[str, Any], now: datetime) -> Control:
+    """What a creation says besides params; a moment goes before a delay. Raises UndoneError."""
+    found = {name: from_json(given.get(name), type, {}) for name, type in CONTROLS.items()}
+    moment = found["_run_at"]
+    return Control(found["_delay"] if moment is None else moment - now, found["_priority"] or 0, found["_key"])
 
 
 def params(machine: ir.Machine, given: Mapping[str, Any], enums: Enums) -> Given:

@@ -62,41 +62,46 @@ class World:
         self._new_id = new_id or counting()
         self._tokens = count(1)
         self._resolved: set[int] = set()
+        self._answers: dict[tuple[int, str], Sent] = {}
 
     # ------------------------------------------------------------ for everybody
 
-    def create(self, machine: str, params: Mapping[str, Any], actor: str, **options: Any) -> int:
-        """A new task from JSON values; under `unique … or return`, the id of the one that is there. `options`: delay
-        (timedelta), priority."""
-        return self.create_many(machine, [params], actor, **options)[0]
+    def create(self, machine: str, params: Mapping[str, Any], actor: str) -> int:
+        """A new task from JSON values, among which may be `_delay` or `_run_at`, `_priority` and `_key`; the id of the
+        one that is there, under `unique … or return`, and where a task has this key."""
+        return self.create_many(machine, [params], actor)[0]
 
-    def create_many(
-        self,
-        machine: str,
-        tasks: Sequence[Mapping[str, Any]],
-        actor: str,
-        delay: timedelta | None = None,
-        priority: int = 0,
-    ) -> list[int]:
+    def create_many(self, machine: str, tasks: Sequence[Mapping[str, Any]], actor: str) -> list[int]:
         """New tasks, all or none; their ids in the order given."""
-        begun = self._machine(machine)
-        if delay is not None and not chart.clauses(begun, begun.initial, chart.LOCKED):
-            raise UndoneError(BAD_CALL, f"{machine} starts in {begun.initial}, where no worker takes it: no delay")
         with self._whole():
-            given = [payloads.params(begun, params, self._enums_of(machine)) for params in tasks]
-            new = [Spawned(machine, each, True, delay) for each in given]
-            return [self._create(each, None, self.now, actor, priority) for each in new]
+            return [self._ask(machine, task, actor) for task in tasks]
 
-    def send(self, id: int, event: str, payload: Any, actor: str) -> Sent:
-        """Dispatch an event to a task."""
+    def _ask(self, machine: str, task: Mapping[str, Any], actor: str) -> int:
+        begun, enums = self._machine(machine), self._enums_of(machine)
+        given = payloads.params(begun, {name: task[name] for name in task if name not in payloads.CONTROLS}, enums)
+        control = payloads.controls(task, self.now)
+        if control.delay is not None and not chart.clauses(begun, begun.initial, chart.LOCKED):
+            raise UndoneError(BAD_CALL, f"{machine} starts in {begun.initial}, where no worker takes it: no delay")
+        same = (each.id for each in self.tasks.values() if each.machine == machine and each.key == control.key)
+        there = None if control.key is None else next(same, None)
+        new = Spawned(machine, given, True, control.delay, control.priority, control.key)
+        return self._create(new, None, self.now, actor) if there is None else there
+
+    def send(self, id: int, event: str, payload: Any, actor: str, key: str | None = None) -> Sent:
+        """Dispatch an event to a task; one that this key was sent with before, not again."""
         task = self._task(id)
         fields = payloads.sent(self._machine(task.machine), event, payload, self._enums_of(task.machine))
+        if key is not None and (id, key) in self._answers:
+            return self._answers[id, key]
         with self._whole():
             coming = self._begun(task, actor).filled(Event(event, payload, fields, actor))
             applied = self._dispatch(task, coming)
             if not applied:
                 self._note(task, event, coming.payload, actor)
-            return Sent(applied, self.tasks[id].state)
+            sent = Sent(applied, self.tasks[id].state)
+        if key is not None:
+            self._answers[id, key] = sent
+        return sent
 
     def retry(self, id: int, actor: str) -> Sent:
         """Dispatch again what a task is stuck on."""
@@ -225,10 +230,11 @@ class World:
         self._commit(dispatch, event.actor)
         return True
 
-    def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str, priority: int = 0) -> int:
+    def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
         machine, enums = self._machine(new.machine), self._enums_of(new.machine)
         id = self._new_id(new.machine, None if new.root or parent is None else parent.id)
-        task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, priority=priority)
+        task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id)
+        task.priority, task.key = new.priority, new.key
         if parent is not None and not new.root:
             task.parent, task.root, task.depth = parent.id, parent.root, parent.depth + 1
         scope = Scope(task, at, enums, {})

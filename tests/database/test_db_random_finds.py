@@ -51,6 +51,12 @@ machine born {
   final state z
 }
 
+machine divides(n: int) {
+  var tenth: int = 10 / n
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
 machine maker is task { state running { run "x:y" }  state done { enter { spawn born() } } }
 
 machine queues {
@@ -229,6 +235,14 @@ def test_a_run_that_took_too_long_is_stuck_on_its_timeout(db: Db) -> None:
     db.run("update jet.pulse set late_at = '-infinity'")
     assert db.value("select jet.tick()") == 1
     assert db.task("poison", task.id)._stuck["event"] == "TIMEOUT"
+
+
+def test_a_repeated_key_does_nothing_that_could_fail(db: Db) -> None:
+    first = db.create("divides", n=5, _key="k")
+    assert db.create("divides", n=0, _key="k") == first
+    assert db.create_many("divides", [{"n": 0, "_key": "k"}, {"n": 1}])[0] == first
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        db.create("divides", n=0, _key="l")
 
 
 @pytest.mark.parametrize(

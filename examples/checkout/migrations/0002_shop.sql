@@ -436,6 +436,14 @@ begin
     raise exception using message = 'shop.checkout starts in cart, where no worker takes it: no delay', errcode = '22023';
   end if;
 
+  -- The same idempotency key: the first result again, and nothing is done.
+  if _checkout_add._key is not null then
+    select t.id into v_found from shop.checkout t where t._key = _checkout_add._key;
+    if found then
+      return v_found;
+    end if;
+  end if;
+
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
   v_now := jet.now();
@@ -455,7 +463,7 @@ begin
       return v_id;
     end if;
 
-    -- The same idempotency key: the first result again.
+    -- The same key, of another session.
     select t.id into v_found from shop.checkout t where t._key = _checkout_add._key;
     if found then
       return v_found;
@@ -489,7 +497,8 @@ $jet$;
 -- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._checkout_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set enable_seqscan = off set jit = off as $jet$
 #variable_conflict use_variable
 declare
   v_now timestamptz;
@@ -525,7 +534,8 @@ begin
       _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
       order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
-    order by x.order_id, x._key
+    where (select t.id from shop.checkout t where t._key = x._key) is null
+    order by x.order_id, x._key, x._ordinal
     on conflict do nothing
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
@@ -1463,6 +1473,14 @@ begin
     raise exception using message = 'shop.shipment needs order_id', errcode = '22023';
   end if;
 
+  -- The same idempotency key: the first result again, and nothing is done.
+  if _shipment_add._key is not null then
+    select t.id into v_found from shop.shipment t where t._key = _shipment_add._key;
+    if found then
+      return v_found;
+    end if;
+  end if;
+
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
   v_now := jet.now();
@@ -1500,7 +1518,7 @@ begin
       return v_id;
     end if;
 
-    -- The same idempotency key: the first result again.
+    -- The same key, of another session.
     select t.id into v_found from shop.shipment t where t._key = _shipment_add._key;
     if found then
       return v_found;
@@ -1530,7 +1548,8 @@ $jet$;
 -- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._shipment_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set enable_seqscan = off set jit = off as $jet$
 #variable_conflict use_variable
 declare
   v_now timestamptz;
@@ -1586,7 +1605,8 @@ begin
       _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
       order_id, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
-    order by x._key
+    where (select t.id from shop.shipment t where t._key = x._key) is null
+    order by x._key, x._ordinal
     on conflict do nothing
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
@@ -2472,6 +2492,14 @@ begin
     raise exception using message = 'shop.send_receipt needs url', errcode = '22023';
   end if;
 
+  -- The same idempotency key: the first result again, and nothing is done.
+  if _send_receipt_add._key is not null then
+    select t.id into v_found from shop.send_receipt t where t._key = _send_receipt_add._key;
+    if found then
+      return v_found;
+    end if;
+  end if;
+
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
   v_now := jet.now();
@@ -2507,7 +2535,7 @@ begin
       return v_id;
     end if;
 
-    -- The same idempotency key: the first result again.
+    -- The same key, of another session.
     select t.id into v_found from shop.send_receipt t where t._key = _send_receipt_add._key;
     if found then
       return v_found;
@@ -2537,7 +2565,8 @@ $jet$;
 -- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._send_receipt_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set enable_seqscan = off set jit = off as $jet$
 #variable_conflict use_variable
 declare
   v_now timestamptz;
@@ -2591,7 +2620,8 @@ begin
       _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
       email, url, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
-    order by x._key
+    where (select t.id from shop.send_receipt t where t._key = x._key) is null
+    order by x._key, x._ordinal
     on conflict do nothing
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
@@ -3478,6 +3508,14 @@ begin
     raise exception using message = 'shop.audit needs what', errcode = '22023';
   end if;
 
+  -- The same idempotency key: the first result again, and nothing is done.
+  if _audit_add._key is not null then
+    select t.id into v_found from shop.audit t where t._key = _audit_add._key;
+    if found then
+      return v_found;
+    end if;
+  end if;
+
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
   v_now := jet.now();
@@ -3513,7 +3551,7 @@ begin
       return v_id;
     end if;
 
-    -- The same idempotency key: the first result again.
+    -- The same key, of another session.
     select t.id into v_found from shop.audit t where t._key = _audit_add._key;
     if found then
       return v_found;
@@ -3543,7 +3581,8 @@ $jet$;
 -- time and the actor of the dispatch, come from spawns only.
 create or replace function shop._audit_insert(_tasks jsonb) returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres' as $jet$
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set enable_seqscan = off set jit = off as $jet$
 #variable_conflict use_variable
 declare
   v_now timestamptz;
@@ -3595,7 +3634,8 @@ begin
       _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
       what, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
-    order by x._key
+    where (select t.id from shop.audit t where t._key = x._key) is null
+    order by x._key, x._ordinal
     on conflict do nothing
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
