@@ -87,6 +87,11 @@ machine defaults(a: int = 5, b: int? = 6) {
   final state z
 }
 
+machine fails(a: int, b: int) {
+  initial state s0 { enter { when a == 0 { fail "nothing to do" } } on STOP -> z }
+  final state z
+}
+
 machine again {
   initial state ready {
     on LOCKED_BY_WORKER -> running { when attempts == 0 { fail "not yet" } }
@@ -143,6 +148,11 @@ def test_create_many_makes_no_value_out_of_another_kind(db: Db, name: str, value
 def test_a_param_that_is_null_takes_its_default(db: Db) -> None:
     ids = [db.create("defaults", a=None, b=None), *db.create_many("defaults", [{"a": None, "b": None}])]
     assert [tuple(row) for row in db.rows("select a, b from m.defaults where id = any(%s)", ids)] == [(5, 6)] * 2
+
+
+def test_create_many_names_a_param_that_is_missing_though_enter_fails_on_the_task(db: Db) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="task 1 of m.fails: it needs field 'b'"):
+        db.create_many("fails", [{"a": 0}])
 
 
 def test_outcomes_that_fail_together_are_taken_in_the_order_of_ids(db: Db) -> None:

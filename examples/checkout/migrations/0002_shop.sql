@@ -556,7 +556,7 @@ begin
   end if;
 
   return query select unnest(v_ids);
-exception when data_exception or not_null_violation or check_violation then
+exception when data_exception or not_null_violation or check_violation or raise_exception then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.checkout' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
@@ -1627,7 +1627,7 @@ begin
   end if;
   perform jet.wake('shop.shipment');
   return query select unnest(v_ids);
-exception when data_exception or not_null_violation or check_violation then
+exception when data_exception or not_null_violation or check_violation or raise_exception then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.shipment' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
@@ -2642,7 +2642,7 @@ begin
   end if;
   perform jet.wake('shop.send_receipt');
   return query select unnest(v_ids);
-exception when data_exception or not_null_violation or check_violation then
+exception when data_exception or not_null_violation or check_violation or raise_exception then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.send_receipt' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
@@ -3656,7 +3656,7 @@ begin
   end if;
   perform jet.wake('shop.audit');
   return query select unnest(v_ids);
-exception when data_exception or not_null_violation or check_violation then
+exception when data_exception or not_null_violation or check_violation or raise_exception then
   -- Say which field of which task it was.
   select 'task ' || e.n || ' of ' || 'shop.audit' || ': ' || m.misfit into v_misfit
     from jsonb_array_elements(_tasks) with ordinality as e (value, n),
