@@ -151,7 +151,7 @@ def test_a_param_that_is_null_takes_its_default(db: Db) -> None:
 
 
 def test_create_many_names_a_param_that_is_missing_though_enter_fails_on_the_task(db: Db) -> None:
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match="task 1 of m.fails: it needs field 'b'"):
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"task 1 of m\.fails: it needs field 'b'"):
         db.create_many("fails", [{"a": 0}])
 
 
