@@ -131,7 +131,7 @@ class _Row:
         """Statements in order, each of which may change what is known to the next."""
         for statement in body:
             match statement:
-                case ir.Set(name=name):
+                case ir.Set(name=name) | ir.Spawn(alias=name):
                     self.terms.forget([name])
                 case ir.When(branches=branches):
                     self._arms(branches, known)

@@ -11,6 +11,7 @@ from jetpackc.check.order import check_queue, priority, refuse_later
 from jetpackc.check.report import Report
 from jetpackc.check.scope import BUILTINS, Fields, ModuleScope, Scope, Typed
 from jetpackc.check.signatures import Signatures, handlers
+from jetpackc.check.spawn import with_aliases
 from jetpackc.check.statements import Place
 from jetpackc.check.states import States
 from jetpackc.check.tree import Tree, check_tree
@@ -42,7 +43,7 @@ class Lowered:
 
 def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     """The machine. What of it could not be made sense of was reported and is left out or stands for itself."""
-    node = declared.node
+    node = with_aliases(declared.node, report)
     _refuse_later(node, report)
     variables = _vars(node, declared.params, module, report)
     tree = Tree(node.members, report)
@@ -50,7 +51,11 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     signatures = Signatures(handlers(node, tree), tree, module, report)
     elsewhere = signatures.elsewhere()
     scope = Scope(
-        module, report, declared.params, variables, elsewhere=elsewhere, states=tree.leaves, builtins=BUILTINS
+        *(module, report, declared.params, variables),
+        elsewhere=elsewhere,
+        states=tree.leaves,
+        builtins=BUILTINS,
+        machine=node.name.text,
     )
     machine_wide = [member for member in node.members if isinstance(member, ast.On)]
     place = Place(tree.entries, tree.claimable(machine_wide), None)

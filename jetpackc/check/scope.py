@@ -11,7 +11,7 @@ from jetpackc.check.types import BIGINT, INT, TEXT, TIMESTAMPTZ, required
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 
-ScopeName = Literal["event", "var", "param", "builtin"]
+ScopeName = Literal["event", "var", "param", "builtin", "item"]
 Key = tuple[str, ...]
 """A name and the scope it is of: ("var", "total"). Behind them may stand a way into it: ("event", "data", "'user'")."""
 
@@ -69,7 +69,8 @@ class Scope:
     """The names an expression may use, from the nearest to the farthest.
 
     `event` is None where no event is at hand; `elsewhere` then tells which event has a field of a name. `states` maps
-    each state to the names of its leaves. `known` are the names that a guard has shown not to be null.
+    each state to the names of its leaves. `known` are the names that a guard has shown not to be null. `item` is the
+    element of a `spawn … for`, and `machine` the one whose clauses these are.
     """
 
     module: ModuleScope
@@ -81,6 +82,8 @@ class Scope:
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     builtins: Mapping[str, ir.Type] = field(default_factory=dict)
     known: frozenset[Key] = frozenset()
+    item: Typed | None = None
+    machine: str = ""
 
     def knowing(self, keys: Iterable[Key]) -> Scope:
         """The scope where these names, too, are not null."""
@@ -94,7 +97,9 @@ class Scope:
         return replace(self, known=self.known - fewer) if fewer else self
 
     def lookup(self, name: str) -> tuple[ScopeName, ir.Type | None] | None:
-        """What a bare name stands for: the event's field, else a var, else a param, else a built-in."""
+        """What a bare name stands for: the element of a `for`, the event's field, else a var, a param, a built-in."""
+        if self.item is not None and name == self.item.name:
+            return "item", self.item.type
         for scope in ("event", "var", "param"):
             if (found := self.member(scope, name)) is not None:
                 return found
@@ -118,4 +123,5 @@ class Scope:
 
     def names(self) -> list[str]:
         """Every name that may stand alone."""
-        return [*(self.event or {}), *self.vars, *self.params, *self.builtins]
+        item = [] if self.item is None else [self.item.name]
+        return [*item, *(self.event or {}), *self.vars, *self.params, *self.builtins]

@@ -67,7 +67,8 @@ def _spawns(maker: str, known: Mapping[str, Subject]) -> dict[str, ir.Spawn]:
     found: dict[str, ir.Spawn] = {}
     for spawn in _sure(known[maker].machine):
         made = spawn.machine if "." in spawn.machine else f"{maker.partition('.')[0]}.{spawn.machine}"
-        if made in known and not known[made].machine.uniques:
+        bounded = spawn.items is not None  # by an array that ends, or is empty
+        if made in known and not known[made].machine.uniques and not bounded:
             found.setdefault(made, spawn)
     return found
 

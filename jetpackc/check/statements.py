@@ -6,19 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jetpackc.check import types
-from jetpackc.check.arguments import Callee, match
 from jetpackc.check.expressions import guard, typed, value
 from jetpackc.check.facts import where_not_true, where_true
 from jetpackc.check.operators import arithmetic
-from jetpackc.check.scope import RESERVED, Key, Scope, Typed
+from jetpackc.check.scope import RESERVED, Key, Scope
+from jetpackc.check.spawn import BROKEN, spawn
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
-
-BROKEN = ir.Literal(None, types.NULL)
-"""Stands for an expression that has an error, so that the checks behind see the same shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,8 @@ def after(statements: Iterable[ir.Statement], scope: Scope) -> Scope:
             case ir.Set(name=name, value=new):
                 scope = scope.forgetting([name])
                 scope = scope if new.type.optional else scope.knowing([("var", name)])
+            case ir.Spawn(alias=alias) if alias:
+                scope = scope.knowing([("var", alias)])
             case ir.When(branches=branches):
                 assigned = {name for arm in branches for name in assigned_in(arm.body)}
                 scope = scope.knowing(_shown(branches)).forgetting(assigned)
@@ -114,7 +113,7 @@ def assigned_in(statements: Iterable[ir.Statement]) -> set[str]:
     found: set[str] = set()
     for statement in statements:
         match statement:
-            case ir.Set(name=name):
+            case ir.Set(name=name) | ir.Spawn(alias=name):
                 found.add(name)
             case ir.When(branches=branches):
                 found.update(name for arm in branches for name in assigned_in(arm.body))
@@ -137,7 +136,7 @@ def _statement(node: ast.Statement, scope: Scope, place: Place) -> tuple[ir.Stat
             message = value(node.message, scope, types.TEXT)
             return (ir.Fail(message or BROKEN, node.span),)
         case ast.Spawn():
-            return _spawn(node, scope)
+            return spawn(node, scope)
         case ast.When():
             return (_when(node, scope, place),)
         case ast.Send():
@@ -250,44 +249,6 @@ def _assignable(name: ast.Name, scope: Scope) -> tuple[bool, ir.Type | None]:
 
 def _fixed(scope: Scope) -> dict[str, Iterable[str]]:
     return {"a param": scope.params, "built in": RESERVED, "a field of the event": scope.event or {}}
-
-
-def _spawn(node: ast.Spawn, scope: Scope) -> tuple[ir.Statement, ...]:
-    unsupported = {"`spawn … as`": node.alias, "`spawn … for`": node.items}
-    for what, part in unsupported.items():
-        if part is not None:
-            scope.report.unsupported(what, part.span)
-    if node.machine.text == "self":
-        scope.report.unsupported("`spawn self`", node.machine.span)
-    if node.items is not None or node.machine.text == "self":
-        return ()
-    delay = None if node.delay is None else value(node.delay, scope, types.INTERVAL) or BROKEN
-    name = node.machine.text
-    params = scope.module.machines.get(name.removeprefix(f"{scope.module.name}."))
-    if params is None:
-        module, _, _ = name.rpartition(".")
-        help = f"a file that is to name it begins with an import of the file of module `{module}`" if module else ""
-        machines = scope.module.machines
-        scope.report.unknown(name_rules.UNKNOWN_MACHINE, "machine", name, node.machine.span, machines, help=help)
-        return ()
-    left_out = {param.name: param.may_be_left_out for param in params.values()}
-    places = {param.name: param.span for param in params.values()}
-    at_hand = [param.name for param in params.values() if _is_at_hand(param, scope)]
-    callee = Callee(name, left_out, node.span, places=places, at_hand=at_hand)
-    given = match(callee, node.arguments, scope.report).given
-    arguments = tuple((key, _argument(written, params[key], scope)) for key, written in given.items())
-    return (ir.Spawn(name.removeprefix(f"{scope.module.name}."), arguments, node.root, delay, node.span),)
-
-
-def _is_at_hand(param: Typed, scope: Scope) -> bool:
-    found = scope.lookup(param.name)
-    type = found[1] if found is not None else None
-    return type is not None and param.type is not None and types.fits(type, param.type)
-
-
-def _argument(node: ast.Expr, param: Typed, scope: Scope) -> ir.Expr:
-    found = typed(node, scope) if param.type is None else value(node, scope, param.type, param.span)
-    return found or BROKEN
 
 
 def _when(node: ast.When, scope: Scope, place: Place) -> ir.When:

@@ -10,7 +10,8 @@ from jetpackc.check.expressions import value
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Scope
 from jetpackc.check.signatures import Handler, Signatures
-from jetpackc.check.statements import BROKEN, Place, block, clause
+from jetpackc.check.spawn import BROKEN
+from jetpackc.check.statements import Place, block, clause
 from jetpackc.check.tree import Node, Tree
 from jetpackc.check.types import INTERVAL
 from jetpackc.diagnostics.model import Label

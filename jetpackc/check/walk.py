@@ -39,8 +39,9 @@ def raises(clauses: Iterable[ir.Clause]) -> Iterator[ir.Raise]:
 
 def assigned(clauses: Iterable[ir.Clause]) -> set[str]:
     """The vars, and perhaps `attempts`, that some clauses may set."""
-    statements = (statement for clause in clauses for statement in flatten(clause.body))
-    return {statement.name for statement in statements if isinstance(statement, ir.Set)}
+    statements = [statement for clause in clauses for statement in flatten(clause.body)]
+    kept = {statement.alias for statement in statements if isinstance(statement, ir.Spawn) and statement.alias}
+    return kept | {statement.name for statement in statements if isinstance(statement, ir.Set)}
 
 
 def guarded_arrows(
@@ -101,9 +102,9 @@ def expressions(statement: ir.Statement) -> Iterator[ir.Expr]:
             yield delay
         case ir.Fail(message=message):
             yield message
-        case ir.Spawn(arguments=arguments, delay=delay):
+        case ir.Spawn(arguments=arguments, delay=delay, items=items):
             yield from (value for _, value in arguments)
-            yield from () if delay is None else (delay,)
+            yield from (each for each in (delay, items) if each is not None)
         case ir.When(branches=branches):
             yield from (branch.guard for branch in branches if branch.guard is not None)
         case _:

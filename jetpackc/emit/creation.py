@@ -6,7 +6,7 @@ from jetpackc.check.walk import is_constant
 from jetpackc.emit.expressions import Scope, expression, top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
-from jetpackc.emit.shape import CONTROLS, FAMILY, SINGLE, Shape
+from jetpackc.emit.shape import CONTROLS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
 from jetpackc.emit.uniques import condition, meets_at_birth
@@ -22,6 +22,7 @@ _CONTROL_TYPES = {
     "_depth": "integer",
     "_at": "timestamptz",
     "_by": "text",
+    "_as": "bigint",
 }
 Values = dict[str, Sql]
 
@@ -50,7 +51,7 @@ def _add(shape: Shape) -> SqlObject:
     label = shape.names.bare_internal("add")
     scope = _argument_scope(shape, label)
     params = ordered_params(shape)
-    control: Values = {key: Sql(f"{label}.{key}") for key in CONTROLS + FAMILY}
+    control: Values = {key: Sql(f"{label}.{key}") for key in CONTROLS + shape.family}
     values = {param.name: scope.column(param.name) for param in params}
     insert = insert_lines(shape, scope, values, control, source=[], identity="v_id")
     text = render(
@@ -58,10 +59,11 @@ def _add(shape: Shape) -> SqlObject:
         add=name,
         create=shape.names.public("create"),
         table=shape.names.table,
+        identity=Sql(f"coalesce({label}._as, nextval('jet.task_id'))" if shape.named else "nextval('jet.task_id')"),
         settings=SINGLE,
         params=[
             *(f"{ident(param.name)} {shape.type(param.type)}" for param in params),
-            *(f"{key} {_CONTROL_TYPES[key]}" for key in CONTROLS + FAMILY),
+            *(f"{key} {_CONTROL_TYPES[key]}" for key in CONTROLS + shape.family),
         ],
         refused=[refusal for param in params for refusal in _refusals(shape, param, label)],
         conflicts=_conflicts(shape, scope, control["_key"]),
@@ -73,7 +75,7 @@ def _add(shape: Shape) -> SqlObject:
         no_delay=_no_delay(shape),
         gave_up=literal(f"{shape.names.label}: the tasks in the way keep changing; try again"),
     )
-    types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + FAMILY)])
+    types = ", ".join([*_types(shape), *(_CONTROL_TYPES[key] for key in CONTROLS + shape.family)])
     return function(name, text, types)
 
 
@@ -179,7 +181,7 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
             else _var(shape, name, scope)
             for name in unique.columns
         }
-        same = " and ".join(_same(shape, name, value) for name, value in given.items())
+        same = " and ".join(shape.same(name, value) for name, value in given.items())
         told = " || ', ' || ".join(
             f"{literal(name + ' = ')} || coalesce({value}::text, 'null')" for name, value in given.items()
         )
@@ -198,13 +200,6 @@ def _conflicts(shape: Shape, scope: Scope, key: Sql) -> list[dict[str, object]]:
             }
         )
     return found
-
-
-def _same(shape: Shape, name: str, value: Sql) -> str:
-    """Equal, or both null: spelled so that an index serves it."""
-    column = f"t.{ident(name)}"
-    optional = next(one.type.optional for one in shape.columns if one.name == name)
-    return f"({column} = {value} or {column} is null and {value} is null)" if optional else f"{column} = {value}"
 
 
 def _var(shape: Shape, name: str, scope: Scope) -> Sql:
@@ -228,6 +223,7 @@ def _create(shape: Shape) -> SqlObject:
             *(scope.column(param.name) for param in params),
             *(f"{label}.{key}" for key in CONTROLS),
             *("null", "null", "0", "null", "null"),
+            *(["null"] if shape.named else []),
         ],
         place=Sql(place(shape.machine.span)),
     )
@@ -245,7 +241,7 @@ def _records(shape: Shape) -> list[str]:
     members = [
         (param.name, Sql("jsonb") if param.type.array else shape.type(param.type)) for param in shape.machine.params
     ]
-    members += [(key, Sql(_CONTROL_TYPES[key])) for key in CONTROLS + FAMILY]
+    members += [(key, Sql(_CONTROL_TYPES[key])) for key in CONTROLS + shape.family]
     typed = [f"{ident(name)} {type_}" for name, type_ in members]
     plain = [ident(name) for name, _ in members]
     return [
@@ -271,7 +267,8 @@ def _given(shape: Shape, param: ir.Field, alias: str) -> Sql:
 def _insert_many(shape: Shape) -> SqlObject:
     name = shape.names.internal("insert")
     source = _records(shape)
-    numbered = ["(", f"  select nextval('jet.task_id') as _id, x.* from {source[0]}", *source[1:-1], f"{source[-1]}) x"]
+    fresh = "coalesce(x._as, nextval('jet.task_id'))" if shape.named else "nextval('jet.task_id')"
+    numbered = ["(", f"  select {fresh} as _id, x.* from {source[0]}", *source[1:-1], f"{source[-1]}) x"]
     sort = [
         _given_column(shape, column)
         for one in shape.machine.uniques
@@ -285,9 +282,10 @@ def _insert_many(shape: Shape) -> SqlObject:
         table=shape.names.table,
         settings=SINGLE,
         unique=bool(shape.machine.uniques),
+        named=shape.named,
         arguments=[
             *(_given(shape, param, "v_row") for param in ordered_params(shape)),
-            *(f"v_row.{key}" for key in CONTROLS + FAMILY),
+            *(f"v_row.{key}" for key in CONTROLS + shape.family),
         ],
         plain_insert=_insert_rows(shape, numbered, "x._id"),
         insert=_insert_rows(shape, source, "v_ids[x._ordinal]"),
@@ -313,7 +311,7 @@ def _varies(shape: Shape, name: str) -> bool:
 def _insert_rows(shape: Shape, source: list[str], identity: str) -> list[str]:
     scope = _record_scope(shape, identity)
     values = {param.name: scope.column(param.name) for param in shape.machine.params}
-    control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + FAMILY}
+    control: Values = {key: Sql(f"x.{key}") for key in CONTROLS + shape.family}
     return insert_lines(shape, scope, values, control, source=source, identity=identity)
 
 

@@ -21,7 +21,8 @@ _GREATEST = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where an expression stands: how it reaches a column (var, param, builtin), the event's payload and the clock."""
+    """Where an expression stands: how it reaches a column (var, param, builtin), the event's payload and the clock. The
+    element of a `for` is `i.value`."""
 
     schema: str
     column: Callable[[str], Sql]
@@ -89,6 +90,8 @@ def _literal(node: ir.Literal) -> Sql:
 def _ref(node: ir.Ref, scope: Scope) -> Sql:
     if node.scope == "event":
         return from_json(scope.payload, node.name, node.type, scope.schema)
+    if node.scope == "item":
+        return Sql("nullif(i.value, 'null'::jsonb)" if node.type.kind == "json" else "i.value")
     if node.scope == "builtin" and node.name == "now":
         return Sql(scope.now)
     return scope.column(node.name)

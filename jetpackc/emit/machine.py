@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from jetpackc.emit import step, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
@@ -13,6 +16,7 @@ from jetpackc.emit.sql import Sql, ident, json_literal, json_object, literal, qu
 from jetpackc.emit.statements import place
 from jetpackc.emit.work import work
 from jetpackc.ir import model as ir
+from jetpackc.ir.kin import full_name, spawns
 
 # What the step function alone writes. The others (_event, _payload, _set, _at, _actor, _send_key, _worker, _fence) carry
 # an event to it, and are what generated code sets.
@@ -23,9 +27,8 @@ _BUILT_IN = (
 )
 
 
-def machine_objects(module: ir.Module, machine: ir.Machine) -> list[SqlObject]:
+def machine_objects(shape: Shape) -> list[SqlObject]:
     """Table, history, step and surface of one machine."""
-    shape = Shape(module, machine)
     return [
         _table(shape),
         _defaults(shape),
@@ -159,7 +162,7 @@ def _hops(shape: Shape) -> list[SqlObject]:
 
 
 def _step(shape: Shape) -> SqlObject:
-    context = shape.context
+    context = replace(shape.context, live=partial(uniques.live, shape))
     where = f"machine {shape.names.label}, {place(shape.machine.span)}"
     settable = [
         {
@@ -175,7 +178,7 @@ def _step(shape: Shape) -> SqlObject:
         "step",
         step=name,
         claims=step.plain_claims(shape.machine),
-        spawns=bool(_spawns(shape.machine)),
+        spawns=bool(spawns(shape.machine)),
         ends=step.plain_ends(context),
         work=shape.works,
         settable=settable,
@@ -198,31 +201,33 @@ def _spawned(shape: Shape) -> list[str]:
     """One call a machine that this one spawns, with all its new tasks."""
     lines: list[str] = []
     # By name, not as they stand: no two machines then wait for each other's unique tasks crosswise.
-    for target in sorted({node.machine for node in _spawns(shape.machine)}):
+    for target in sorted({node.machine for node in spawns(shape.machine)}):
         schema, _, machine = target.rpartition(".")
         insert = qualified(schema or shape.module.name, f"_{machine}_insert")
-        lines += [
-            f"perform {insert}((",
-            "  select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then",
-            "    jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)",
-            f"  from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = {literal(target)}));",
-        ]
+        lines += _spawn_call(insert, target, checked=_checked(shape, target))
     return lines
 
 
-def _spawns(machine: ir.Machine) -> list[ir.Spawn]:
-    clauses = [*machine.on, *(clause for state in machine.states for clause in (*state.on, *state.enter, *state.exit))]
-    return [node for clause in clauses for node in _spawns_in(clause.body)]
+def _checked(shape: Shape, target: str) -> bool:
+    """Whether a task of this machine may turn out to be another than the one whose id was kept."""
+    made = shape.of(full_name(target, shape.module.name))
+    named = any(node.alias and node.machine == target for node in spawns(shape.machine))
+    return named and made is not None and any(unique.verdict == "return" for unique in made.machine.uniques)
 
 
-def _spawns_in(body: tuple[ir.Statement, ...]) -> list[ir.Spawn]:
-    found: list[ir.Spawn] = []
-    for node in body:
-        if isinstance(node, ir.Spawn):
-            found.append(node)
-        elif isinstance(node, ir.When):
-            found += [inner for branch in node.branches for inner in _spawns_in(branch.body)]
-    return found
+def _spawn_call(insert: Sql, target: str, *, checked: bool) -> list[str]:
+    tasks = [
+        "select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then",
+        "  jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)",
+        f"from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = {literal(target)}",
+    ]
+    if not checked:
+        return [f"perform {insert}((", *(f"  {line}" for line in tasks[:-1]), f"  {tasks[-1]}));"]
+    return [
+        f"perform jet.need_named(v_tasks, array(select {insert}(v_tasks)), {literal(target)}) from (",
+        *(f"  {line}" for line in tasks[:-1]),
+        f"  {tasks[-1]}) x (v_tasks);",
+    ]
 
 
 def _log(shape: Shape) -> SqlObject:

@@ -11,6 +11,7 @@ from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import ident, literal, qualified
 from jetpackc.emit.work import has_timeouts
 from jetpackc.ir import model as ir
+from jetpackc.ir.kin import Kin
 
 SUPPORT_VERSION = 2
 """The version of the schema `jet` that this compiler writes; `jet.meta` tells the one installed."""
@@ -21,8 +22,9 @@ def emit(program: ir.Program) -> tuple[SqlObject, ...]:
     objects = [support()]
     for module in program.modules:  # tables of one module may have columns of another's types
         objects += _schema(module)
+    kin = Kin(program)
     for module in program.modules:
-        objects += _machines(module)
+        objects += _machines(module, kin)
     return tuple(objects)
 
 
@@ -40,9 +42,10 @@ def _schema(module: ir.Module) -> list[SqlObject]:
     return objects
 
 
-def _machines(module: ir.Module) -> list[SqlObject]:
-    objects = [one for machine in module.machines for one in machine_objects(module, machine)]
-    return [*objects, *_tick(module), _data(module)]
+def _machines(module: ir.Module, kin: Kin) -> list[SqlObject]:
+    shapes = [Shape(module, machine, kin) for machine in module.machines]
+    objects = [one for shape in shapes for one in machine_objects(shape)]
+    return [*objects, *_tick(module, shapes), _data(module)]
 
 
 def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:
@@ -69,8 +72,7 @@ def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:
     ]
 
 
-def _tick(module: ir.Module) -> list[SqlObject]:
-    shapes = [Shape(module, machine) for machine in module.machines]
+def _tick(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
     expires = [
         {"name": shape.names.internal("expire"), "timeouts": has_timeouts(shape)} for shape in shapes if shape.works
     ]

@@ -21,6 +21,7 @@ from jetpackc.emit.sql import (
 )
 from jetpackc.emit.statements import Context
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import Kin
 
 SETTINGS = Sql(
     "\nset search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
@@ -53,6 +54,7 @@ class Shape:
 
     module: ir.Module
     machine: ir.Machine
+    kin: Kin
     names: Names = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,27 @@ class Shape:
     def context(self) -> Context:
         """For the statements of the step function."""
         return Context(self.module, self.machine, self.row_scope)
+
+    def of(self, name: str) -> Shape | None:
+        """The shape of another machine of the program."""
+        found = self.kin.machines.get(name)
+        return Shape(*found, self.kin) if found else None
+
+    def same(self, name: str, value: Sql) -> str:
+        """Equal, or both null: spelled so that an index serves it."""
+        column = f"t.{ident(name)}"
+        optional = next(one.type.optional for one in self.columns if one.name == name)
+        return f"({column} = {value} or {column} is null and {value} is null)" if optional else f"{column} = {value}"
+
+    @property
+    def named(self) -> bool:
+        """Whether somebody gives its tasks an id before they are made."""
+        return self.names.label in self.kin.named
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """What a spawn says of a new task besides its params."""
+        return (*FAMILY, "_as") if self.named else FAMILY
 
     def type(self, type_: ir.Type) -> Sql:
         """A column's type."""
@@ -177,7 +200,7 @@ class Shape:
     @property
     def controls(self) -> Sql:
         """The members of a task object that are no params."""
-        return array_literal(CONTROLS + FAMILY)
+        return array_literal(CONTROLS + self.family)
 
     @property
     def known(self) -> Sql:

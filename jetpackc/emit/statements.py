@@ -6,7 +6,7 @@ the labelled block `clause` so that nothing runs behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jetpackc.emit.expressions import Scope, expression, top
@@ -27,6 +27,8 @@ class Context:
     scope: Scope
     reentered: str = ""
     """The state that `reenter` means where the statements stand."""
+    live: Callable[[ir.Spawn], list[Sql]] | None = None
+    """The queries for the live task that a spawn would meet."""
 
     @property
     def var_names(self) -> frozenset[str]:
@@ -118,8 +120,26 @@ def _spawn(node: ir.Spawn, context: Context) -> Lines:
     members = [(name, _json_value(value, context)) for name, value in node.arguments]
     if node.delay is not None:
         members.append(("_delay", expression(node.delay, context.scope)))
-    yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
-    yield f"  'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', {json_object(members)});"
+    if node.alias:
+        column = context.scope.column(node.alias)
+        members.append(("_as", column))
+        yield f"{column} := {_new_id(node, context)};"
+        yield f"v_changed := coalesce(v_changed, '{{}}') || jsonb_build_object({literal(node.alias)}, {column});"
+    told = f"'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', {json_object(members)}"
+    if node.items is None:
+        yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
+        yield f"  {told});"
+        return
+    yield "v_spawns := coalesce(v_spawns, '[]') || ("
+    yield "  select coalesce(jsonb_agg(jsonb_build_object("
+    yield f"    {told}) order by i.n), '[]')"
+    yield f"  from unnest({top(node.items, context.scope)}) with ordinality as i (value, n));"
+
+
+def _new_id(node: ir.Spawn, context: Context) -> str:
+    """The id that the child is to have: that of the live one, where `unique … or return` will find it."""
+    live = context.live(node) if context.live is not None else []
+    return f"coalesce({', '.join([*live, fresh])})" if (fresh := "nextval('jet.task_id')") and live else fresh
 
 
 def _json_value(value: ir.Expr, context: Context) -> Sql:

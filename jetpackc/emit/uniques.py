@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jetpackc.check import walk
+from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import Sql, ident, literal, qualified
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import full_name
 
 
 def condition(shape: Shape, number: int, alias: str = "") -> Sql:
@@ -101,3 +103,30 @@ def _ways(machine: ir.Machine, leaf: str) -> Iterator[ir.Clause]:
         yield from chart.clauses(machine, leaf, event)
     for state in chart.ancestors(machine, leaf):
         yield from state.enter
+
+
+def live(maker: Shape, spawn: ir.Spawn) -> list[Sql]:
+    """The queries for the task that a spawn would meet, one a `unique … or return` of its machine."""
+    made = maker.of(full_name(spawn.machine, maker.module.name))
+    if made is None:
+        return []
+    given = {name: f"({top(value, maker.row_scope)})" for name, value in spawn.arguments}
+    fields = {field.name: field for field in made.columns}
+
+    def column(name: str) -> Sql:
+        field = fields[name]
+        if name in given:
+            return Sql(f"{given[name]}::{made.type(field.type)}")
+        return Sql("null") if field.default is None else Sql(f"({top(field.default, there)})")
+
+    there = Scope(made.module.name, column)
+    return [
+        Sql(f"(select t.id from {made.names.table} t where {_same(made, unique, column)} and {among})")
+        for number, unique in enumerate(made.machine.uniques, 1)
+        if unique.verdict == "return" and meets_at_birth(made.machine, unique)
+        for among in [condition(made, number, "t.")]
+    ]
+
+
+def _same(shape: Shape, unique: ir.Unique, column: Callable[[str], Sql]) -> str:
+    return " and ".join(shape.same(name, column(name)) for name in unique.columns)

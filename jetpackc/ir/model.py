@@ -77,9 +77,10 @@ class Literal:
 class Ref:
     """A resolved name; its type is not optional where a guard has ruled null out.
 
-    Builtins: id, state, attempts, depth, parent, root, created_at, entered_at, run_at, now."""
+    Builtins: id, state, attempts, depth, parent, root, created_at, entered_at, run_at, now. `item` is the element
+    that a `spawn … for` stands at."""
 
-    scope: OneOf["event", "var", "param", "builtin"]
+    scope: OneOf["event", "var", "param", "builtin", "item"]
     name: str
     type: Type
 
@@ -212,12 +213,16 @@ class Fail:
 @dataclass(frozen=True, slots=True)
 class Spawn:
     """Create a task of `machine`, in this module. `arguments` has one entry a param given, in the order of the params;
-    the others take their defaults. `root`: a free task, not a child."""
+    the others take their defaults. `root`: a free task, not a child. `alias`: the var that keeps its id. With `items`,
+    an array, one task an element, which `delay` and the arguments read as the Ref `item` of scope "item"."""
 
     machine: str
     arguments: tuple[tuple[str, Expr], ...]
     root: bool = False
     delay: Expr | None = None
+    alias: str = ""
+    item: str = ""
+    items: Expr | None = None
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 

@@ -368,5 +368,18 @@ begin
     return array(select nullif(e.value, 'null'::jsonb) from jsonb_array_elements(_value) with ordinality e order by e.ordinality);
   end
   $body$;
+
+  -- A task that kept the id of one that it was to meet under unique, or to make, has another after all: somebody came
+  -- between. Done again, the dispatch finds it.
+  create or replace function jet.need_named(_tasks jsonb, _ids bigint[], _machine text) returns void
+  language plpgsql immutable set search_path = pg_catalog, pg_temp as $body$
+  begin
+    if exists (select from jsonb_array_elements(_tasks) with ordinality e
+        where (e.value ->> '_as')::bigint <> _ids[e.ordinality]) then
+      raise exception using message = 'a live task of ' || _machine || ' came between', errcode = '23505',
+        hint = 'do it again: it is the one that will be found';
+    end if;
+  end
+  $body$;
 end
 $jet$;

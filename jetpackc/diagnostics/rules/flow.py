@@ -41,6 +41,8 @@ NEVER_TRUE = Rule("J322", "never-true", Severity.ERROR, "a guard that no value m
 ALLOWED_ERROR = Rule("J323", "allowed-error", Severity.ERROR, "an `allow` of something that is no warning")
 UNHANDLED_SEND = Rule("J324", "unhandled-send", Severity.ERROR, "an event that is sent and that no machine handles")
 ENDLESS_SPAWN = Rule("J325", "endless-spawn", Severity.ERROR, "tasks whose creation creates tasks for ever")
+ALIAS_TAKEN = Rule("J340", "alias-taken", Severity.ERROR, "a name behind `as` that cannot keep the id of a task")
+ALIAS_OF_MANY = Rule("J341", "alias-of-many", Severity.ERROR, "`as` on a spawn that makes a task an element")
 UNIQUE_CLAIM = Rule("J352", "unique-claim", Severity.ERROR, "a `unique` that a worker's claim may break")
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"

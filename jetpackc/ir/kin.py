@@ -1,0 +1,99 @@
+"""Who makes whom: what can be known of the trees of tasks before there are any. Machines go by `module.name`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from jetpackc.ir.model import Clause, Machine, Module, Program, Spawn, Statement, When
+
+
+@dataclass(frozen=True)
+class Kin:
+    """The machines of a program and what they are to each other."""
+
+    program: Program
+
+    @cached_property
+    def machines(self) -> Mapping[str, tuple[Module, Machine]]:
+        """Every machine with its module."""
+        return {
+            f"{module.name}.{machine.name}": (module, machine)
+            for module in self.program.modules
+            for machine in module.machines
+        }
+
+    def made(self, maker: str, spawn: Spawn) -> str:
+        """The machine that a spawn makes a task of."""
+        return full_name(spawn.machine, maker.partition(".")[0])
+
+    @cached_property
+    def spawns(self) -> Mapping[str, tuple[Spawn, ...]]:
+        """What each machine makes."""
+        return {name: tuple(found) for name, (_, machine) in self.machines.items() for found in [spawns(machine)]}
+
+    @cached_property
+    def children(self) -> Mapping[str, tuple[str, ...]]:
+        """The machines of each one's children, by name."""
+        return {
+            name: tuple(sorted({self.made(name, spawn) for spawn in found if not spawn.root} & self.machines.keys()))
+            for name, found in self.spawns.items()
+        }
+
+    @cached_property
+    def parents(self) -> Mapping[str, tuple[str, ...]]:
+        """The machines that each one's parent may be of."""
+        return {name: tuple(other for other in self.machines if name in self.children[other]) for name in self.machines}
+
+    def below(self, name: str) -> tuple[str, ...]:
+        """The machines that descendants may be of; itself too, if it makes its like."""
+        return _reached(self.children, name)
+
+    def above(self, name: str) -> tuple[str, ...]:
+        """The machines that ancestors may be of."""
+        return _reached(self.parents, name)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Those whose tasks somebody gives an id to before they are made: `spawn … as`."""
+        return frozenset(
+            self.made(maker, spawn) for maker, found in self.spawns.items() for spawn in found if spawn.alias
+        )
+
+
+def full_name(machine: str, module: str) -> str:
+    """A machine's name with its module, from one that leaves it out where it is `module`."""
+    return machine if "." in machine else f"{module}.{machine}"
+
+
+def clauses(machine: Machine) -> Iterator[Clause]:
+    """Every clause of a machine."""
+    yield from machine.on
+    for state in machine.states:
+        yield from (*state.on, *state.enter, *state.exit)
+
+
+def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Every statement of a block and of the blocks in it."""
+    for node in body:
+        yield node
+        if isinstance(node, When):
+            for branch in node.branches:
+                yield from statements(branch.body)
+
+
+def spawns(machine: Machine) -> list[Spawn]:
+    """Every spawn of a machine."""
+    return [node for clause in clauses(machine) for node in statements(clause.body) if isinstance(node, Spawn)]
+
+
+def _reached(edges: Mapping[str, tuple[str, ...]], start: str) -> tuple[str, ...]:
+    found: set[str] = set()
+    pending = [*edges[start]]
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += edges[name]
+    return tuple(sorted(found))
