@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import psycopg
 from jetpack_runtime import Client
+from jetpack_runtime.clones import Clones
 from psycopg import sql
 
 from jetpackc.ir import model as ir
 from jetpackc.source import Source
-from jetpackc.testing.database import Databases
+from jetpackc.testing.database import prepare
 from jetpackc.testing.model import FailedError, Failure, Hopped, Outcome, Story
 from jetpackc.testing.play import Play, machines_of
 from jetpackc.testing.stage import Stage
@@ -21,13 +22,14 @@ def run_tests(
     program: ir.Program, tests: Sequence[ir.Test], dsn: str, sources: Mapping[str, Source]
 ) -> Iterator[Outcome]:
     """Run some of a program's tests on a server where `dsn` may create databases. Raises psycopg.Error."""
-    databases = Databases(dsn, program)
+    clones = Clones(dsn, lambda connection: prepare(connection, program))
     try:
         for test in tests:
-            with databases.fresh() as connection:
+            with clones.fresh() as place, psycopg.connect(place, autocommit=True) as connection:
+                connection.execute("set jet.actor to 'the test'")
                 yield _run(program, test, connection, sources)
     finally:
-        databases.close()
+        clones.close()
 
 
 def _run(program: ir.Program, test: ir.Test, connection: psycopg.Connection, sources: Mapping[str, Source]) -> Outcome:

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Literal
 
 import psycopg
 
@@ -84,7 +85,7 @@ class Claimer:
         poll: float,
         untold: Callable[[], int],
         backlog: int,
-        until_idle: bool,
+        until_idle: bool | Literal["now"],
     ) -> None:
         self.claiming = False
         self._link = link
@@ -278,13 +279,13 @@ class Claimer:
                     await self._news.wait()
 
     async def _all_done(self) -> bool:
-        """Nothing in hand, nothing claimable now or later. Stuck tasks wait for somebody, not for a worker."""
+        """Nothing in hand, nothing claimable that counts. Stuck tasks wait for somebody, not for a worker."""
         if self._lanes.held or self._untold():
             return False
         machines = [(post.served.machine.module, post.served.machine.name) for post in self._posts.values()]
         if not machines:
             return True
-        rows = await self._link.fetch(sql.anything_due(machines), prepare=False)
+        rows = await self._link.fetch(sql.anything_due(machines, now=self._until_idle == "now"), prepare=False)
         return not rows[0][0]
 
     async def _recover(self, error: BaseException) -> None:

@@ -17,8 +17,10 @@ Style = Callable[[str], str]
 def timeline(
     task: TaskView, hops: Sequence[Hop], *, strong: Style = str, dim: Style = str, fault: Style = str
 ) -> list[str]:
-    """The task's state, then its hops, oldest first. The styles colour what to look at, what is beside the point, and
-    what is wrong."""
+    """The task's state, then its hops, oldest first, without tracebacks.
+
+    The styles colour what to look at, what is beside the point, and what is wrong.
+    """
     lines = [strong(f"{task.machine} {task.id}") + f" is in {task.state}"]
     width = max((len(hop.event or "") for hop in hops), default=0)
     for hop in hops:
@@ -32,8 +34,9 @@ def timeline(
 
 def _details(hop: Hop) -> str:
     found = ""
-    if hop.payload:
-        found += f"  {_short(hop.payload)}"
+    payload = {name: value for name, value in (hop.payload or {}).items() if name != "traceback"}
+    if payload:
+        found += f"  {_short(payload)}"
     if hop.changed:
         found += f"  set {_short(hop.changed)}"
     return f"{found}  by {hop.actor}" if hop.actor else found

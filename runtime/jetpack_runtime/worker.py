@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Literal
 
 import psycopg
 
@@ -101,8 +102,9 @@ class Worker:
         if self._stops > 1:
             self._hurried.set()
 
-    async def run(self, until_idle: bool = False) -> bool:
+    async def run(self, until_idle: bool | Literal["now"] = False) -> bool:
         """Work until stopped; `until_idle`: or until no task is running, claimable or going to be, but for stuck ones.
+        "now" does not wait for those that are going to be.
 
         True if every task it took was finished or handed back; False if some must wait for their lease to run out.
         Raises DatabaseUnreachable, NotMigrated, NewerDatabase, UnknownMachine, HandlerError at the start; later
@@ -134,7 +136,7 @@ class Worker:
 class _Crew:
     """The parts of one run of a worker, wired up."""
 
-    def __init__(self, worker: Worker, until_idle: bool) -> None:
+    def __init__(self, worker: Worker, until_idle: bool | Literal["now"]) -> None:
         database, lease = worker._database, worker._lease
         self._name = worker.name
         self._grace = worker._grace
