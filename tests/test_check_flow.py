@@ -459,8 +459,6 @@ def test_a_machine_ignores_in_every_outermost_state_that_has_no_answer() -> None
 @pytest.mark.parametrize(
     "text",
     [
-        m(f"initial state s {{ after 24h -> done }} {DONE}"),
-        m(f"initial state s {{ at created_at -> done }} {DONE}"),
         m(f"initial state s {{ on GO -> done defer X }} {DONE}"),
         m("initial state s { on GO -> done } final state done { return 5 }"),
         m(f"initial state s was t {{ on GO -> done }} {DONE}"),

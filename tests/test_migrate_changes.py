@@ -128,6 +128,7 @@ def test_a_damaged_lock_is_an_error_of_its_own(text: str) -> None:
         (changed("var paid: numeric = 0", "var paid: numeric = 0 var x: bigint = number"), "var `x` of machine `order` is new and has no constant for the tasks that exist"),
         (changed("var paid: numeric = 0", "var paid: float = 0.0").replace("set paid = amount", "set paid = amount as float"), "var `paid` of machine `order` changed its type"),
         (changed("failure state refused", "state refused { on RETRY -> sent }"), "state `refused` of machine `order` was final, and is a state of rest now"),
+        (changed("on PAID when", "after 1h -> done on PAID when"), "the timers of state `cart` of machine `order` are not those it had"),
     ],
 )  # fmt: skip
 def test_what_could_strand_a_task_is_refused_with_its_place_and_a_way_out(text: str, message: str | None) -> None:
@@ -138,6 +139,24 @@ def test_what_could_strand_a_task_is_refused_with_its_place_and_a_way_out(text: 
     assert message in messages(found.diagnostics)
     assert (found.migrations, found.lock) == ({}, "")
     assert all(diagnostic.help and diagnostic.rule.code == "J501" for diagnostic in found.diagnostics)
+
+
+TIMED = changed("state cart {", "state cart { after 1h -> refused after 2h -> done")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (TIMED.replace("after 1h ->", "after 1h when paid > 0 ->"), True),
+        (TIMED.replace("after 1h ->", "after 90m ->"), True),
+        (TIMED.replace("after 1h -> refused after 2h -> done", "after 2h -> done after 1h -> refused"), False),
+        (TIMED.replace("after 1h -> refused", ""), False),
+        (TIMED.replace("after 1h -> refused", "at created_at -> refused"), False),
+        (TIMED.replace("state sent {", "state sent { after 1d -> refused"), False),
+    ],
+)
+def test_a_task_that_waits_for_a_timer_waits_for_the_same_one_behind_the_change(text: str, kept: bool) -> None:
+    assert (built(text, TIMED).diagnostics == ()) == kept
 
 
 # ---------------------------------------------------------------- what reaches live tasks
@@ -165,6 +184,9 @@ ADDITIONS = {
     "documentation": changed("machine order", "/// What is ordered: it's 100% safe.\nmachine order"),
     "no enum default any more": changed("tier: tier = free", "tier: tier"),
     "nothing of what was a unique": BASE,
+    "a new state with timers": changed(
+        "final state done", "state kept { after 1h when paid > 0 -> done at now() + 1d -> done }\n  final state done"
+    ).replace("state cart {", "state cart { on KEEP -> kept\n"),
 }  # fmt: skip
 WITH_UNIQUE = changed("var paid", "unique (number) or return\n  var paid")
 

@@ -98,10 +98,11 @@ def _links(subject: Subject) -> Links:
 
 
 def _starts(machine: ir.Machine) -> Iterator[Hop]:
-    """The hops that an event causes."""
+    """The hops that an event or a timer causes."""
     for leaf in chart.leaves(machine):
         for event in chart.events(machine, leaf.name):
             yield from _hops(machine, leaf.name, chart.clauses(machine, leaf.name, event))
+        yield from _hops(machine, leaf.name, [timer.clause for timer in chart.timers(machine, leaf.name)])
 
 
 def _hops(machine: ir.Machine, leaf: str, clauses: Iterable[ir.Clause]) -> Iterator[Hop]:

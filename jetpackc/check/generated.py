@@ -129,6 +129,10 @@ def _flat(members: Iterable[ast.MachineMember | ast.StateMember]) -> Iterator[as
             yield from _flat(member.members)
 
 
+def _has_timers(machine: ast.Machine) -> bool:
+    return any(isinstance(member, ast.Timer) for member in _flat(machine.members))
+
+
 def _relations(parts: Parts) -> Iterator[Object]:
     """Tables, views, indexes and domains: one namespace."""
     for enum in parts.enums:
@@ -138,14 +142,16 @@ def _relations(parts: Parts) -> Iterator[Object]:
         yield Object(name, f"machine `{name}`", span)
         yield Object(f"{name}_history", f"the history of machine `{name}`", span)
         uniques = sum(isinstance(member, ast.Unique) for member in machine.members)
-        for suffix in (*INDEXES, *(f"unique_{number + 1}" for number in range(uniques))):
+        timer = ["timer"] * _has_timers(machine)
+        for suffix in (*INDEXES, *timer, *(f"unique_{number + 1}" for number in range(uniques))):
             yield Object(f"{name}_{suffix}", f"an index of machine `{name}`", span)
 
 
 def _functions(parts: Parts) -> Iterator[Object]:
     for machine in parts.machines:
         name, span = machine.name.text, machine.name.span
-        for suffix in FUNCTIONS:
+        fire = ["fire"] * _has_timers(machine)
+        for suffix in (*FUNCTIONS, *fire):
             yield Object(f"{name}_{suffix}", f"a function of machine `{name}`", span)
         for event in _sendable(machine):
             sent = f"{name}_send_{event.text.lower()}"

@@ -33,7 +33,9 @@ def check_guards(subject: Subject) -> None:
         row = _Row(subject, Terms(subject.enums, inside))
         _check_events(row, state.on, f"state `{state.name}`")
         row.enters(state.enter, f"`enter` of state `{state.name}`")
-        for clause in state.exit:
+        for timer in state.timers:
+            row.choices([timer.clause], "timer")
+        for clause in (*state.exit, *(timer.clause for timer in state.timers)):
             row.inner(clause, Known())
     resting = frozenset(leaf.name for leaf in chart.leaves(machine) if leaf.kind == "plain")
     _check_events(_Row(subject, Terms(subject.enums, resting)), machine.on, f"machine `{machine.name}`")

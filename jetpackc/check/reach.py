@@ -50,8 +50,9 @@ def _targets(machine: ir.Machine, leaf: str) -> Iterator[str]:
 
 
 def answering(machine: ir.Machine, leaf: str) -> list[ir.Clause]:
-    """The clauses that answer events in a leaf."""
-    return [clause for event in chart.events(machine, leaf) for clause in chart.clauses(machine, leaf, event)]
+    """The clauses that answer events in a leaf, and what its timers do."""
+    answers = [clause for event in chart.events(machine, leaf) for clause in chart.clauses(machine, leaf, event)]
+    return [*answers, *(timer.clause for timer in chart.timers(machine, leaf))]
 
 
 def leaving(machine: ir.Machine, leaf: str) -> list[ir.Clause]:

@@ -13,7 +13,7 @@ from jetpackc.check.signatures import Handler, Signatures
 from jetpackc.check.spawn import BROKEN
 from jetpackc.check.statements import Place, block, clause
 from jetpackc.check.tree import Node, Tree
-from jetpackc.check.types import INTERVAL
+from jetpackc.check.types import INTERVAL, TIMESTAMPTZ
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, syntax as syntax_rules
 from jetpackc.ir import model as ir
@@ -21,7 +21,6 @@ from jetpackc.syntax import ast
 
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _LATER = {
-    ast.Timer: "a timer",
     ast.Defer: "`defer`",
     ast.Result: "`return`",
     ast.Removed: "`removed`",
@@ -55,6 +54,7 @@ class States:
             on=tuple(self.on(member, place) for member in members if isinstance(member, ast.On)),
             enter=tuple(self._enter(member, place) for member in members if isinstance(member, ast.Enter)),
             exit=tuple(self._exit(member, place) for member in members if isinstance(member, ast.Exit)),
+            timers=tuple(self._timer(member, place) for member in members if isinstance(member, ast.Timer)),
             run=runs[0].handler if runs else None,
             timeout=self._timeout(members),
             ignore=self._ignore(node),
@@ -74,6 +74,12 @@ class States:
 
     def _exit(self, node: ast.Exit, place: Place) -> ir.Clause:
         return ir.Clause((), None, block(node.body, self.scope, replace(place, in_exit=True)), node.span)
+
+    def _timer(self, node: ast.Timer, place: Place) -> ir.Timer:
+        """A timer. Its moment may be null: then there is none."""
+        wanted = INTERVAL if node.kind == "after" else replace(TIMESTAMPTZ, optional=True)
+        when = value(node.value, self.scope, wanted) or BROKEN
+        return ir.Timer(node.kind, when, clause(node.clause, (), self.scope, place, node.span), node.span)
 
     def _timeout(self, members: Sequence[ast.StateMember]) -> ir.Expr | None:
         timeouts = [member for member in members if isinstance(member, ast.Timeout)]

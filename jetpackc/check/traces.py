@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.check import walk
-from jetpackc.ir import chart, model as ir
+from jetpackc.ir import chart, model as ir, text
 
 _SHOWN = 6
 """How many hops of a chain are written out; of a longer one the middle is left out."""
@@ -16,7 +16,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A move from one leaf to another: by an event, or (empty) by an `enter`."""
+    """A move from one leaf to another: by an event or a timer, or (empty) by an `enter`."""
 
     source: str
     event: str
@@ -33,10 +33,13 @@ class Traces:
     machine: ir.Machine
 
     def hops(self, leaf: str) -> Iterator[Hop]:
-        """The hops from a leaf: those of the events it answers, then those of the `enter`s around it."""
+        """The hops from a leaf: those of the events it answers, of its timers, then those of the `enter`s around it."""
         for event in chart.events(self.machine, leaf):
             for goto in walk.gotos(chart.clauses(self.machine, leaf, event)):
                 yield Hop(leaf, event, goto.target)
+        for timer in chart.timers(self.machine, leaf):
+            for goto in walk.gotos([timer.clause]):
+                yield Hop(leaf, text.timer(timer), goto.target)
         for state in chart.ancestors(self.machine, leaf):
             for goto in walk.gotos(state.enter):
                 yield Hop(leaf, "", goto.target)

@@ -50,6 +50,7 @@ def _expressions(machine: ir.Machine) -> Iterator[ir.Expr]:
         for statement in walk.flatten(clause.body):
             yield from walk.expressions(statement)
     yield from (state.timeout for state in machine.states if state.timeout is not None)
+    yield from (timer.value for state in machine.states for timer in state.timers)
 
 
 def check_declared_events(module: ir.Module, sent: Collection[str], report: Report) -> None:

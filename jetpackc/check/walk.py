@@ -89,7 +89,7 @@ def way_out(clauses: Iterable[ir.Clause], leaf: str, covers: Covers) -> bool:
 def all_clauses(machine: ir.Machine) -> Iterator[ir.Clause]:
     """Every clause of a machine."""
     for state in machine.states:
-        yield from (*state.on, *state.enter, *state.exit)
+        yield from (*state.on, *state.enter, *state.exit, *(timer.clause for timer in state.timers))
     yield from machine.on
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from jetpackc.emit import step, uniques
+from jetpackc.emit import step, timers, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
 from jetpackc.emit.manifest import machine_hash, manifest, sendable
@@ -34,6 +34,7 @@ def machine_objects(shape: Shape) -> list[SqlObject]:
         _defaults(shape),
         *_columns(shape),
         *uniques.columns(shape),
+        *_timer_columns(shape),
         *_constraints(shape),
         *_indexes(shape),
         *_hops(shape),
@@ -44,6 +45,7 @@ def machine_objects(shape: Shape) -> list[SqlObject]:
         *creation(shape),
         *_send(shape),
         *work(shape),
+        *timers.timer_objects(shape),
         _history(shape),
         _at(shape),
         *comments(shape),
@@ -52,7 +54,7 @@ def machine_objects(shape: Shape) -> list[SqlObject]:
 
 
 def _table(shape: Shape) -> SqlObject:
-    def text(columns: list[Sql], constraints: list[Sql], initial: Sql) -> Sql:
+    def text(columns: list[Sql], constraints: list[Sql], initial: Sql, moments: list[Sql]) -> Sql:
         return render(
             "table",
             table=shape.names.table,
@@ -61,6 +63,7 @@ def _table(shape: Shape) -> SqlObject:
             initial=initial,
             initial_ended=_initial_ended(shape),
             columns=columns,
+            timers=moments,
             constraints=constraints,
             pkey=shape.names.bare("pkey"),
         )
@@ -69,9 +72,10 @@ def _table(shape: Shape) -> SqlObject:
         [*(shape.column(column) for column in shape.columns), *uniques.definitions(shape)],
         [_constraint(*one) for one in _checks(shape)],
         literal(shape.machine.initial),
+        [Sql(f"{name} {type_}") for name, type_ in _moments(shape).items()],
     )
     table = shape.names.table
-    return SqlObject("table", table, whole, f"drop table {table};", identity=text([], [], Sql("''")))
+    return SqlObject("table", table, whole, f"drop table {table};", identity=text([], [], Sql("''"), []))
 
 
 def _initial_ended(shape: Shape) -> Sql:
@@ -101,6 +105,26 @@ def _column(shape: Shape, column: ir.Field) -> SqlObject:
     drop = f"alter table {table} drop column {name};"
     definition = f"{shape.type(column.type)} {'null' if column.type.optional else 'not null'}"
     return SqlObject("column", f"{table}.{name}", f"{add};", drop, within=f"table {table}", identity=definition)
+
+
+def _moments(shape: Shape) -> dict[str, str]:
+    """The columns of a machine that has timers, with their types: the moment of each that runs, null where it is out,
+    and the next one."""
+    return {"_timers": "timestamptz[]", "_timer_at": "timestamptz"} if timers.has_timers(shape.machine) else {}
+
+
+def _timer_columns(shape: Shape) -> list[SqlObject]:
+    table = shape.names.table
+    return [
+        SqlObject(
+            "column",
+            f"{table}.{name}",
+            f"alter table {table} add column {name} {type_};",
+            f"alter table {table} drop column {name};",
+            within=f"table {table}",
+        )
+        for name, type_ in _moments(shape).items()
+    ]
 
 
 def _checks(shape: Shape) -> list[tuple[Sql, Sql]]:
@@ -135,6 +159,9 @@ def _indexes(shape: Shape) -> list[SqlObject]:
     if shape.works:
         text = f"create index {bare('claim')} on {table} (_priority, run_at, id) where run_at is not null;"
         found.insert(0, _index(shape, bare("claim"), text))
+    if timers.has_timers(shape.machine):
+        text = f"create index {bare('timer')} on {table} (_timer_at, id) where _timer_at is not null;"
+        found.append(_index(shape, bare("timer"), text))
     return [*found, *uniques.indexes(shape)]
 
 
@@ -185,9 +212,10 @@ def _step(shape: Shape) -> SqlObject:
         dispatch=step.dispatch_lines(context),
         enters=step.enter_lines(context),
         exits=step.exit_lines(context),
+        **timers.in_step(context),
         tracks_origin=step.tracks_origin(shape.machine),
         filled=step.filled(context),
-        reenters=step.reenters(shape.machine),
+        reenters=timers.reenters(shape.machine),
         claimable_list=shape.claimable_list,
         running_list=shape.running_list,
         ended=Sql(f"new.state in ({shape.listed(shape.ended)})") if shape.ended else Sql("false"),
@@ -241,6 +269,7 @@ def _log(shape: Shape) -> SqlObject:
         spawned=_spawned(shape),
         claimable=shape.works,
         claimable_list=shape.claimable_list,
+        timers=timers.has_timers(shape.machine),
         work=shape.works,
         label=literal(shape.names.label),
         lost_label=literal(f"{shape.names.label} lost"),
@@ -261,6 +290,7 @@ def _born(shape: Shape) -> list[SqlObject]:
         spawned=_spawned(shape),
         claimable=shape.works,
         claimable_list=shape.claimable_list,
+        timers=timers.has_timers(shape.machine),
         label=literal(shape.names.label),
     )
     return [function(name, text, "")]
@@ -268,12 +298,16 @@ def _born(shape: Shape) -> list[SqlObject]:
 
 def _triggers(shape: Shape) -> list[SqlObject]:
     table, internal = shape.names.table, shape.names.internal
-    guarded = "\n    ".join(wrap_list([*_BUILT_IN, *(ident(column.name) for column in shape.columns)]))
+    guarded = "\n    ".join(
+        wrap_list([*_BUILT_IN, *_moments(shape), *(ident(column.name) for column in shape.columns)])
+    )
     initial = literal(shape.machine.initial)
     fresh = (
         f"new.state <> {initial} or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null\n"
         "    or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null"
     )
+    if _moments(shape):
+        fresh += "\n    or num_nonnulls(new._timers, new._timer_at) > 0"
     found = {
         "refuse_update": f"before update of\n    {guarded}\n  on {table}\n  for each statement execute function jet.refuse_write();",
         "refuse_insert": f"before insert on {table}\n  for each row when (\n    {fresh})\n  execute function jet.refuse_write();",

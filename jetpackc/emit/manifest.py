@@ -26,7 +26,9 @@ def module_hash(module: ir.Module) -> str:
 def manifest(module: ir.Module, machine: ir.Machine) -> Json:
     """The manifest of one machine, as JSON data."""
     leaves = chart.leaves(machine)
+    timers: Json = {"timers": True} if any(state.timers for state in machine.states) else {}
     return {
+        **timers,
         "params": [_field(param) for param in machine.params],
         "vars": [_field(var) for var in machine.vars],
         "enums": {enum.name: list(enum.values) for enum in (*module.enums, *module.imported)},

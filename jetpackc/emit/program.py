@@ -9,6 +9,7 @@ from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import ident, literal, qualified
+from jetpackc.emit.timers import timers_of
 from jetpackc.emit.work import has_timeouts
 from jetpackc.ir import model as ir
 from jetpackc.ir.kin import Kin
@@ -45,7 +46,7 @@ def _schema(module: ir.Module) -> list[SqlObject]:
 def _machines(module: ir.Module, kin: Kin) -> list[SqlObject]:
     shapes = [Shape(module, machine, kin) for machine in module.machines]
     objects = [one for shape in shapes for one in machine_objects(shape)]
-    return [*objects, *_tick(module, shapes), _data(module)]
+    return [*objects, *_tick(module, shapes), *timers_of(module, shapes), _data(module)]
 
 
 def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:

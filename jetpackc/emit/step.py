@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from jetpackc.check import walk
+from jetpackc.emit import timers
 from jetpackc.emit.expressions import typed
 from jetpackc.emit.sql import Sql, kind_name, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
-from jetpackc.ir import chart, model as ir
+from jetpackc.ir import chart, model as ir, text
 
 LOCKED = "LOCKED_BY_WORKER"
 SUCCESS = "SUCCESS"
@@ -33,6 +33,7 @@ class PlainEnd:
     ended: Sql
     needs: list[Sql]
     sets: list[Sql]
+    clears: bool
     place: Sql
 
 
@@ -49,6 +50,8 @@ def _plain_claim(machine: ir.Machine, state: ir.State) -> PlainClaim | None:
     if any(not _increments_attempts(effect) for effect in effects) or len(effects) > 1:
         return None
     if _entered(machine, last.target, state.name) or _left(machine, state.name, last.target):
+        return None
+    if not timers.keeps(machine, state.name, last.target):
         return None
     return PlainClaim(literal(state.name), literal(last.target), bool(effects), Sql(place(clause.span) or "a claim"))
 
@@ -75,12 +78,16 @@ def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
         return None
     if any(one.default is not None for one in chart.fields(machine, SUCCESS, state.name)):
         return None
+    clears = bool(chart.timers(machine, state.name)) and not chart.timers(machine, target.name)
+    if not clears and not timers.keeps(machine, state.name, target.name):
+        return None
     return PlainEnd(
         literal(state.name),
         literal(target.name),
         Sql("false" if target.kind == "plain" else "true"),
         [literal(one.name) for one in _required(machine, SUCCESS, state)],
         [Sql(line) for line in block(tuple(effects), context)] if effects else [],
+        clears,
         Sql(place(clause.span) or "a success"),
     )
 
@@ -136,8 +143,9 @@ def _left(machine: ir.Machine, leaf: str, target: str) -> list[ir.State]:
 
 
 def begins(machine: ir.Machine) -> bool:
-    """Whether creating a task runs anything: an `enter` that does more than set the attempts to the 0 they are."""
-    return any(
+    """Whether creating a task runs anything: an `enter` that does more than set the attempts to the 0 they are, or a
+    timer that is set."""
+    return bool(chart.timers(machine, machine.initial)) or any(
         not (clause.guard is None and all(_zeroes_attempts(node) for node in clause.body))
         for state in _entered(machine, machine.initial, None)
         for clause in state.enter
@@ -172,7 +180,22 @@ def _events(leaf: ir.State, context: Context) -> list[str]:
         lines.append(f"{'els' if lines else ''}if v_event = {literal(event)} then")
         body = _clauses(leaf, event, context)
         lines.extend(indent(_checked(leaf, event, body, context)))
+    for line in _timers(leaf, context):
+        lines.append(f"{'els' if lines and line == _IF_TIMER else ''}{line}")
     return [*lines, "else", "  v_taken := false;", "end if;"] if lines else []
+
+
+_IF_TIMER = f"if v_event = {literal(timers.EVENT)} then"
+
+
+def _timers(leaf: ir.State, context: Context) -> list[str]:
+    """What each timer does that runs in a leaf; the history has its name for the event."""
+    lines: list[str] = []
+    for number, timer in enumerate(chart.timers(context.machine, leaf.name), 1):
+        lines.append(f"{'els' if lines else ''}if v_timer = {number} then")
+        lines.append(f"  new._event := {literal(text.timer(timer))};")
+        lines.extend(indent(_arms(leaf, (timer.clause,), context)))
+    return [_IF_TIMER, *indent([*lines, "else", "  v_taken := false;", "end if;"])] if lines else []
 
 
 def _checked(leaf: ir.State, event: str, body: list[str], context: Context) -> list[str]:
@@ -197,8 +220,12 @@ def _required(machine: ir.Machine, event: str, leaf: ir.State) -> list[ir.Field]
 
 
 def _clauses(leaf: ir.State, event: str, context: Context) -> list[str]:
+    return _arms(leaf, chart.clauses(context.machine, leaf.name, event), context)
+
+
+def _arms(leaf: ir.State, clauses: tuple[ir.Clause, ...], context: Context) -> list[str]:
     arms = []
-    for clause in chart.clauses(context.machine, leaf.name, event):
+    for clause in clauses:
         comment = [f"-- {where}"] if (where := place(clause.span)) else []
         inside = replace(context, reentered=chart.reentered(context.machine, leaf.name, clause))
         arms.append((clause.guard, comment + list(block(clause.body, inside))))
@@ -206,20 +233,16 @@ def _clauses(leaf: ir.State, event: str, context: Context) -> list[str]:
 
 
 def tracks_origin(machine: ir.Machine) -> bool:
-    """Whether entering or leaving depends on where the task comes from or goes: an `exit`, or a composite's `enter`."""
-    return any(
+    """Whether entering or leaving depends on where the task comes from or goes: an `exit`, a timer, or a composite's
+    `enter`."""
+    return timers.has_timers(machine) or any(
         state.exit or (state.enter and chart.leaves_of(machine, state.name) != (state,)) for state in machine.states
     )
 
 
-def reenters(machine: ir.Machine) -> bool:
-    """Whether some clause of the machine has `reenter`."""
-    return any(goto.reenter for goto in walk.gotos(walk.all_clauses(machine)))
-
-
 def _if_any(context: Context, variable: str) -> str:
     """The variable that tells of a `reenter`, which a machine without one does not have."""
-    return variable if reenters(context.machine) else ""
+    return variable if timers.reenters(context.machine) else ""
 
 
 def enter_lines(context: Context) -> list[str]:

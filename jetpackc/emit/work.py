@@ -8,17 +8,15 @@ from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import KEYED, PINNED, SETTINGS, SINGLE, Shape
 from jetpackc.emit.sql import ARGUMENT_PAIRS, Sql, ident, json_object, literal
+from jetpackc.emit.timers import has_timers
 from jetpackc.ir import model as ir
 
 
 def work(shape: Shape) -> list[SqlObject]:
     """The functions that workers call; none for a machine without work but `retry`."""
-    found = (
-        [_trouble(shape), _settle(shape), _resolve(shape), _claim(shape), _lost(shape), _expire(shape)]
-        if shape.works
-        else []
-    )
-    return [*found, _retry(shape)]
+    trouble = [_trouble(shape)] if shape.works or has_timers(shape.machine) else []
+    found = [_settle(shape), _resolve(shape), _claim(shape), _lost(shape), _expire(shape)] if shape.works else []
+    return [*trouble, *found, _retry(shape)]
 
 
 def _names(shape: Shape) -> dict[str, object]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jetpackc.graph.model import Arrow, Chart, Label, Node
-from jetpackc.graph.text import expression, shortened
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.text import expression, shortened, timer as timer_name
 
 GUARD = 30
 """Characters of a guard, or of a delay, that are shown."""
@@ -53,6 +53,9 @@ def _happenings(owner: ir.State | None, machine: ir.Machine) -> Iterator[_Happen
         yield from _ends(name, trigger, guard, clause.body, stays=True)
     if owner is None:
         return
+    for timer in owner.timers:
+        guards = _guards(timer.clause.guard, otherwise=False)
+        yield from _ends(name, timer_name(timer), guards, timer.clause.body, stays=True)
     for word, clauses in (("enter", owner.enter), ("exit", owner.exit)):
         otherwise = False
         for clause in clauses:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Type, When
+from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Timer, Type, When
 
 LIFECYCLE = frozenset(
     {
@@ -75,8 +75,19 @@ def owner(machine: Machine, leaf: str, clause: Clause) -> str | None:
     """The state around (or being) the leaf that this very clause stands in, which `reenter` leaves and enters; None for
     a machine-wide one."""
     around = ancestors(machine, leaf)
-    found = (state.name for state in around if any(clause is own for own in (*state.on, *state.enter)))
+    found = (state.name for state in around if any(clause is own for own in _own(state)))
     return next(found, None)
+
+
+def _own(state: State) -> tuple[Clause, ...]:
+    return (*state.on, *state.enter, *(timer.clause for timer in state.timers))
+
+
+def timers(machine: Machine, leaf: str) -> tuple[Timer, ...]:
+    """The timers that run while a task is in a leaf: those of the states around it from outer to inner, then its own.
+    Their places in this row are what a task keeps their moments by, and of several due at once the first goes first."""
+    around = () if is_final(machine, leaf) else reversed(ancestors(machine, leaf))
+    return tuple(timer for state in around for timer in state.timers)
 
 
 def events(machine: Machine, leaf: str) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def clauses(machine: Machine) -> Iterator[Clause]:
     """Every clause of a machine."""
     yield from machine.on
     for state in machine.states:
-        yield from (*state.on, *state.enter, *state.exit)
+        yield from (*state.on, *state.enter, *state.exit, *(timer.clause for timer in state.timers))
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:

@@ -281,12 +281,26 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Timer:
+    """`after` an interval, or `at` a moment (null: no timer), both told once, when the dispatch that entered the state
+    comes to rest. Leaving the state puts it out, and it fires once: whatever its guard, which is read then.
+
+    `clause` is what it does, and answers no event."""
+
+    kind: OneOf["after", "at"]
+    value: Expr
+    clause: Clause
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A state. Leaves have no children; a composite has an `initial` child.
 
     `name` is what the column holds: `cart`, or `charging.ready` for a step's leaf. `on` are its own clauses in the
     order they are tried (a template's already merged in behind its own); those of enclosing states come after, from
     inner to outer, then the machine's. `enter` clauses whose guard is true all run, in order, until one takes `->`.
+    `timers` run while a task is in the state, or in one inside it.
     """
 
     name: str
@@ -296,6 +310,7 @@ class State:
     on: tuple[Clause, ...] = ()
     enter: tuple[Clause, ...] = ()
     exit: tuple[Clause, ...] = ()
+    timers: tuple[Timer, ...] = ()
     run: str | None = None
     timeout: Expr | None = None
     ignore: tuple[str, ...] = ()

@@ -89,6 +89,20 @@ def _states(old: ir.Machine, new: ir.Machine) -> Iterator[Diagnostic]:
         elif roles[leaf.name] != role:
             message = f"state `{leaf.name}` of machine `{new.name}` was {role}, and is {roles[leaf.name]} now"
             yield _change(message, spans[leaf.name], f"tasks may rest in it: {_BESIDE}")
+        elif not _same_timers(chart.timers(old, leaf.name), chart.timers(new, leaf.name)):
+            message = f"the timers of state `{leaf.name}` of machine `{new.name}` are not those it had"
+            help = "tasks may rest in it: keep them, in their order, and give what is new to a new state"
+            yield _change(message, spans[leaf.name], help)
+
+
+def _same_timers(old: tuple[ir.Timer, ...], new: tuple[ir.Timer, ...]) -> bool:
+    """Whether the moments that a task keeps are still those of the same timers. Another duration is for who comes; a
+    duration that has moved is another timer's."""
+    before = [(timer.kind, timer.value) for timer in old]
+    after = [(timer.kind, timer.value) for timer in new]
+    return [kind for kind, _ in before] == [kind for kind, _ in after] and all(
+        was == now or now not in before for was, now in zip(before, after, strict=True)
+    )
 
 
 def _role(machine: ir.Machine, leaf: ir.State) -> str:

@@ -13,8 +13,8 @@ from jetpack_runtime import Sent, sql as runtime
 from jetpackc.check.report import listed
 from jetpackc.diagnostics.model import Diagnostic, Rule
 from jetpackc.diagnostics.rules import tests as rules
-from jetpackc.graph.text import expression
 from jetpackc.ir import model as ir
+from jetpackc.ir.text import expression
 from jetpackc.source import Span
 from jetpackc.testing import questions
 from jetpackc.testing.model import FailedError

@@ -381,5 +381,54 @@ begin
     end if;
   end
   $body$;
+
+  -- Timers that are due: each module that has some hangs a trigger on a column of this one row, too.
+  alter table jet.pulse add column fires bigint not null default 0,
+    add column fired_at timestamptz not null default '-infinity';
+
+  -- Fires due timers of all modules, up to _max a machine, unless that was done less than _pause ago.
+  create function jet.fire(_max integer, _pause interval) returns integer
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_done integer;
+  begin
+    perform from jet.pulse where one and fired_at <= clock_timestamp() - _pause for update skip locked;
+    if not found or not exists (select from jet.machine where manifest -> 'timers' = 'true') then
+      return 0;
+    end if;
+    update jet.pulse set fires = fires + 1, fired_at = clock_timestamp(), quota = _max, done = 0 where one;
+    select done into v_done from jet.pulse where one;
+    return v_done;
+  end
+  $body$;
+
+  revoke all on function jet.fire(integer, interval) from public;
+
+  create or replace function jet.heartbeat(_worker bigint) returns boolean
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_sweeps boolean;
+  begin
+    update jet.worker set seen_at = clock_timestamp(),
+        beating_since = case when clock_timestamp() - seen_at > lease then clock_timestamp() else beating_since end
+      where id = _worker and seen_at > '-infinity'
+      returning clock_timestamp() - beating_since >= lease into v_sweeps;
+    if not found then
+      return false;
+    end if;
+
+    -- One that was cut off itself cannot tell whose lease ran out: it sweeps only after a whole lease of its own.
+    if v_sweeps then
+      perform jet.sweep(1000);
+    end if;
+    perform jet.fire(1000, interval '5 s');
+    return true;
+  end
+  $body$;
+
+  create or replace function jet.tick(_max integer default 100) returns integer
+  language sql security definer set search_path = pg_catalog, pg_temp as $body$
+    select jet.sweep(_max) + jet.fire(_max, interval '0 s')
+  $body$;
 end
 $jet$;

@@ -51,7 +51,9 @@ create table shop.checkout (
   _stuck jsonb,
   _creator text not null,
   _key text collate "C",
-  constraint checkout_state_check check (state in ('cart', 'charging.ready', 'charging.running', 'fulfilling', 'attention', 'done', 'cancelled', 'refused')),
+  _timers timestamptz[],
+  _timer_at timestamptz,
+  constraint checkout_state_check check (state in ('cart', 'charging.ready', 'charging.running', 'fulfilling', 'attention', 'done', 'cancelled', 'expired', 'refused')),
   constraint checkout_pkey primary key (id)
 ) with (fillfactor = 45);
 
@@ -60,6 +62,8 @@ create index checkout_claim on shop.checkout (_priority, run_at, id) where run_a
 create unique index checkout_key on shop.checkout (_key) where _key is not null;
 
 create index checkout_stuck on shop.checkout (id) where _stuck is not null;
+
+create index checkout_timer on shop.checkout (_timer_at, id) where _timer_at is not null;
 
 create unique index checkout_unique_1 on shop.checkout (order_id) nulls not distinct where not _ended;
 
@@ -111,6 +115,9 @@ declare
   v_spawns jsonb;
   v_trail jsonb;
   v_hops integer := 0;
+  v_timer_1 timestamptz := new._timers[1];
+  v_timer integer;
+  v_due timestamptz;
 begin
   -- One dispatch has one time, later than the last one's.
   if old._at is not null and v_now <= old._at then
@@ -150,6 +157,20 @@ begin
       end if;
     end if;
     new._set := null;
+  end if;
+
+  -- A new task: the timers of its first state are to be set.
+  if tg_op = 'INSERT' then
+    v_timer_1 := '-infinity';
+  end if;
+  if v_event in ('timer', 'spent') then
+    -- The one that is due first, of several due at once the first in the source. It fires once, whatever its guard says.
+    v_due := least(v_timer_1);
+    v_timer := case v_due when v_timer_1 then 1 end;
+    if v_due is not null then
+      new._payload := jsonb_build_object('due', v_due, 'lag', extract(epoch from v_now - v_due));
+    end if;
+    v_timer_1 := case when v_timer <> 1 then v_timer_1 end;
   end if;
   <<macrostep>>
   loop
@@ -205,7 +226,7 @@ begin
         elsif new.state = 'cart' then
           if v_event = 'PAID' then
             if (new._payload ->> 'amount')::numeric > 0 then
-              -- workflows.jet line 19
+              -- workflows.jet line 18
               new.charged := (new._payload ->> 'amount')::numeric;
               v_changed := coalesce(v_changed, '{}') || jsonb_build_object('charged', new.charged);
               v_to := 'charging.ready';
@@ -213,8 +234,16 @@ begin
               v_taken := false;
             end if;
           elsif v_event = 'CANCEL' then
-            -- workflows.jet line 20
+            -- workflows.jet line 19
             v_to := 'cancelled';
+          elsif v_event = 'timer' then
+            if v_timer = 1 then
+              new._event := 'after 1d';
+              -- workflows.jet line 20
+              v_to := 'expired';
+            else
+              v_taken := false;
+            end if;
           else
             v_taken := false;
           end if;
@@ -325,6 +354,12 @@ begin
       exit macrostep;
     end if;
     v_from := new.state;
+    if v_from = 'cart' then
+      v_timer_1 := null;
+    end if;
+    if v_to = 'cart' then
+      v_timer_1 := '-infinity';
+    end if;
     new.state := v_to;
     new.entered_at := v_now;
     new.run_at := case when v_to in ('charging.ready') then v_now + greatest(v_delay, interval '0 s') when v_to in ('charging.running') then new.run_at end;
@@ -338,7 +373,7 @@ begin
   new._changed := v_changed;
   new._spawns := v_spawns;
   new._seq := new._seq + v_hops;
-  new._ended := new.state in ('done', 'cancelled', 'refused');
+  new._ended := new.state in ('done', 'cancelled', 'expired', 'refused');
   if new.state not in ('charging.running') then
     new._worker := null;
     new._token := null;
@@ -346,6 +381,18 @@ begin
     new._token := new._seq;
     new._was_event := case when old._applied then old._event end;
   end if;
+
+  -- It rests: the timers of the states that it has entered are set. A stuck task's wait.
+  -- workflows.jet line 20
+  if v_timer_1 = '-infinity' and new.state in ('cart') then
+    v_timer_1 := v_now + interval '24 h';
+  end if;
+  v_due := least(v_timer_1);
+  new._timers := case when v_due is not null then array[v_timer_1] end;
+
+  -- Never back to what has passed: see the mark in fire.
+  new._timer_at := case when new._stuck is null then
+    case when v_due < coalesce(old._timer_at, 'infinity') then greatest(v_due, v_now) else v_due end end;
   return new;
 end
 $jet$;
@@ -387,22 +434,56 @@ begin
   if exists (select from n join o on o.id = n.id where o._worker is not null and n._worker is null and n._fence is null) then
     perform pg_notify('jet', 'shop.checkout lost');
   end if;
+  if exists (select from n join o on o.id = n.id where n._timer_at < n._at + interval '10 s' and n._timer_at is distinct from o._timer_at) then
+    perform jet.wake('shop.checkout');
+  end if;
   return null;
 end
 $jet$;
 revoke all on function shop._checkout_log() from public;
 
+-- Behind every INSERT: what entering the initial state did.
+create or replace function shop._checkout_born() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
+begin
+  insert into shop._checkout_hops (
+    id, seq, at, event, payload, actor, from_state, to_state, entered_at, attempts, run_at, changed, hops, was)
+  select n.id, n._seq, n._at, null, null, n._actor, 'cart', n.state, n.created_at, 0, null, n._changed, n._hops, null
+  from n
+  where n._seq > 1;
+  if exists (select from n where n._spawns is not null) then
+    perform shop._send_receipt_insert((
+      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then
+        jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)
+      from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = 'send_receipt'));
+    perform shop._shipment_insert((
+      select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then
+        jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)
+      from n cross join lateral jsonb_array_elements(n._spawns) with ordinality s where s.value ->> 'machine' = 'shipment'));
+  end if;
+  if exists (select from n where n.run_at <= n._at and n.state in ('charging.ready')) then
+    perform jet.wake('shop.checkout');
+  end if;
+  if exists (select from n where n._timer_at < n._at + interval '10 s') then
+    perform jet.wake('shop.checkout');
+  end if;
+  return null;
+end
+$jet$;
+revoke all on function shop._checkout_born() from public;
+
 create trigger refuse_update before update of
     id, state, attempts, depth, parent, root, created_at, entered_at, run_at, _priority, _seq, _ended, _applied,
-    _token, _was_state, _was_entered, _was_event, _changed, _hops, _spawns, _stuck, _creator, _key, order_id,
-    email, tier, charged, receipt_url
+    _token, _was_state, _was_entered, _was_event, _changed, _hops, _spawns, _stuck, _creator, _key, _timers,
+    _timer_at, order_id, email, tier, charged, receipt_url
   on shop.checkout
   for each statement execute function jet.refuse_write();
 
 create trigger refuse_insert before insert on shop.checkout
   for each row when (
     new.state <> 'cart' or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null
-    or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null)
+    or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null
+    or num_nonnulls(new._timers, new._timer_at) > 0)
   execute function jet.refuse_write();
 
 create trigger step before update of _event on shop.checkout
@@ -410,6 +491,12 @@ create trigger step before update of _event on shop.checkout
 
 create trigger log after update on shop.checkout referencing new table as n old table as o
   for each statement execute function shop._checkout_log();
+
+create trigger step_insert before insert on shop.checkout
+  for each row execute function shop._checkout_step();
+
+create trigger born after insert on shop.checkout referencing new table as n
+  for each statement execute function shop._checkout_born();
 
 -- Creates one task: the public shop.checkout_create and the spawns of other machines come through here.
 create or replace function shop._checkout_add(
@@ -1029,6 +1116,115 @@ begin
 end
 $jet$;
 
+-- Fires timers that are due, the earliest first, one a task and up to _max tasks. The answer goes into the next call, which
+-- then does not walk the index entries that lie behind: its mark is kept as that of a claim is, and for the same reasons, as
+-- no timer is set to a moment in the past. fired: how many; next: seconds until there may be something again.
+create or replace function shop.checkout_fire(_max integer default 100, _mark jsonb default null) returns jsonb
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off as $jet$
+#variable_conflict use_variable
+declare
+  v_now timestamptz;
+  v_at timestamptz;
+  v_mark jsonb;
+  v_low_at timestamptz;
+  v_low_id bigint;
+  v_high_at timestamptz;
+  v_high_id bigint;
+  v_mark_at timestamptz;
+  v_end_at timestamptz;
+  v_end_id bigint;
+  v_settled boolean;
+  v_ids bigint[];
+  v_id bigint;
+  v_due timestamptz;
+  v_error text;
+begin
+  perform jet.need_read_committed();
+  v_now := jet.now();
+  -- A mark from the future: the clock was set back.
+  if (_mark ->> 'at')::timestamptz <= v_now then
+    v_mark := _mark -> 'timers';
+  end if;
+  v_low_at := coalesce((v_mark ->> 0)::timestamptz, '-infinity');
+  v_low_id := coalesce((v_mark ->> 1)::bigint, 0);
+  v_high_at := (v_mark ->> 2)::timestamptz;
+  v_high_id := (v_mark ->> 3)::bigint;
+  v_mark_at := v_high_at;
+  v_settled := pg_snapshot_xmin(pg_current_snapshot()) > (v_mark ->> 4)::xid8;
+
+  select array_agg(c.id), max(c._timer_at) into v_ids, v_end_at from (
+    select t.id, t._timer_at from shop.checkout t
+    where t._timer_at is not null and t._timer_at <= v_now and (t._timer_at, t.id) > (v_low_at, v_low_id)
+    order by t._timer_at, t.id limit _max for no key update skip locked) c;
+  if v_ids is not null then
+    -- The locks gave it a transaction id, before which no timer that this sets may come.
+    v_at := jet.now();
+    begin
+      update shop.checkout t set _event = 'timer', _payload = null, _set = null, _fence = null, _send_key = null, _at = v_at, _actor = 'jet.tick'
+        where t.id = any(v_ids);
+    exception when others then
+      if jet.is_servers_trouble(sqlstate) then
+        raise;
+      end if;
+
+      -- One of them cannot make the step: each alone.
+      foreach v_id in array v_ids loop
+        begin
+          update shop.checkout t set _event = 'timer', _payload = null, _set = null, _fence = null, _send_key = null, _at = v_at, _actor = 'jet.tick'
+            where t.id = v_id;
+        exception when others then
+          if jet.is_servers_trouble(sqlstate) then
+            raise;
+          end if;
+          get stacked diagnostics v_error = message_text;
+          select t._timer_at into v_due from shop.checkout t where t.id = v_id;
+          perform shop._checkout_trouble(v_id, 'timer', null, null, v_error, 'jet.tick', null);
+          -- Where ERROR did not leave the state, that timer has fired all the same.
+          update shop.checkout t set _event = 'spent', _payload = null, _set = null, _fence = null, _send_key = null, _at = jet.now(), _actor = 'jet.tick'
+            where t.id = v_id and t._timer_at = v_due;
+        end;
+      end loop;
+    end;
+  end if;
+  if v_ids is null or cardinality(v_ids) < _max then
+    v_end_at := v_now;
+    v_end_id := 9223372036854775807;
+  else
+    v_end_id := v_ids[cardinality(v_ids)];
+  end if;
+
+  if v_settled then
+    if (v_high_at, v_high_id) > (v_end_at, v_end_id) then
+      v_high_at := v_end_at;
+      v_high_id := v_end_id;
+    end if;
+    v_due := null;
+    select t._timer_at, t.id - 1 into v_due, v_low_id from shop.checkout t
+      where t._timer_at is not null and (t._timer_at, t.id) > (v_low_at, v_low_id) and (t._timer_at, t.id) <= (v_high_at, v_high_id)
+      order by t._timer_at, t.id limit 1;
+    v_low_at := coalesce(v_due, v_high_at);
+    v_low_id := case when v_due is null then v_high_id else v_low_id end;
+  end if;
+  if v_mark is null or v_settled and (v_ids is not null or v_mark_at < v_now - interval '1 s') then
+    v_mark := jsonb_build_array(v_low_at, v_low_id, v_end_at, v_end_id, pg_current_xact_id()::text);
+  end if;
+
+  -- What is locked is due still. Nobody looks far ahead: behind there may be many that were put out.
+  v_due := v_now;
+  if v_ids is null then
+    select t._timer_at into v_due from shop.checkout t
+      where t._timer_at is not null and (t._timer_at, t.id) > (v_low_at, v_low_id) and t._timer_at <= v_now + interval '10 s'
+      order by t._timer_at, t.id limit 1;
+    v_due := greatest(coalesce(v_due, v_now + interval '10 s'), v_now + interval '100 ms');
+  end if;
+  return jsonb_build_object('at', v_now, 'timers', v_mark, 'fired', coalesce(cardinality(v_ids), 0),
+    'next', extract(epoch from v_due - v_now));
+end
+$jet$;
+
 -- The history as a reader wants it: one row a hop. event and from_state are null for the creation; to_state is null for
 -- an event that the state did not take.
 create or replace view shop.checkout_history (id, seq, at, event, payload, from_state, to_state, changed, actor) as
@@ -1087,8 +1283,8 @@ comment on table shop.checkout is 'One order, from the cart to the parcel.';
 comment on column shop.checkout.state is 'attention: Somebody has to look: the card was declined.';
 
 insert into jet.machine (module, name, hash, manifest)
-values ('shop', 'checkout', '0954032b65883a466e5569571f7a9e15128cf568857b3706692b9c60da44b135',
-  U&'{"params": [{"name": "order_id", "type": "bigint", "optional": false}, {"name": "email", "type": "text", "optional": false}, {"name": "tier", "type": "enum!003Atier", "optional": false, "default": true}], "vars": [{"name": "charged", "type": "numeric", "optional": false, "default": true}, {"name": "receipt_url", "type": "text", "optional": true, "default": true}], "enums": {"tier": ["free", "pro"]}, "events": {"PAID": [{"name": "amount", "type": "numeric", "optional": false}, {"name": "method", "type": "text", "optional": false}], "CANCEL": [], "DECLINED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RESOLVED": []}, "initial": "cart", "states": ["cart", "charging.ready", "charging.running", "fulfilling", "attention", "done", "cancelled", "refused"], "final": ["done", "cancelled"], "failure": ["refused"], "claimable": {"charging.ready": "charging.running"}, "work": {"charging.running": {"name": "charging", "run": "shop.payments!003Acharge", "timeout": true, "outcomes": {"SUCCESS": [{"name": "receipt_url", "type": "text", "optional": false}], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "DECLINED": [], "ABANDONED": []}}}}' uescape '!'::jsonb)
+values ('shop', 'checkout', '22523a1b67ab4674abedf70c3010cd91034c6e77b8ef92c754e4df99d8fefd4b',
+  U&'{"timers": true, "params": [{"name": "order_id", "type": "bigint", "optional": false}, {"name": "email", "type": "text", "optional": false}, {"name": "tier", "type": "enum!003Atier", "optional": false, "default": true}], "vars": [{"name": "charged", "type": "numeric", "optional": false, "default": true}, {"name": "receipt_url", "type": "text", "optional": true, "default": true}], "enums": {"tier": ["free", "pro"]}, "events": {"PAID": [{"name": "amount", "type": "numeric", "optional": false}, {"name": "method", "type": "text", "optional": false}], "CANCEL": [], "DECLINED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "RESOLVED": []}, "initial": "cart", "states": ["cart", "charging.ready", "charging.running", "fulfilling", "attention", "done", "cancelled", "expired", "refused"], "final": ["done", "cancelled", "expired"], "failure": ["refused"], "claimable": {"charging.ready": "charging.running"}, "work": {"charging.running": {"name": "charging", "run": "shop.payments!003Acharge", "timeout": true, "outcomes": {"SUCCESS": [{"name": "receipt_url", "type": "text", "optional": false}], "ERROR": [{"name": "type", "type": "text", "optional": false}, {"name": "message", "type": "text", "optional": false}, {"name": "traceback", "type": "text", "optional": false}], "RELEASED": [], "SNOOZE": [{"name": "delay", "type": "interval", "optional": false}], "DECLINED": [], "ABANDONED": []}}}}' uescape '!'::jsonb)
 on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;
 
 -- One row a task of machine shop.shipment (workflows.jet line 52). Columns that begin with _ are the engine's.
@@ -4179,6 +4375,35 @@ revoke all on function shop._tick() from public;
 create trigger shop_tick after update of beat on jet.pulse
   for each row execute function shop._tick();
 
+-- The timers that jet.tick and jet.heartbeat fire in this module.
+create or replace function shop._fire() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
+declare
+  v_done integer := 0;
+begin
+  v_done := v_done + (shop.checkout_fire(new.quota) ->> 'fired')::integer;
+  update jet.pulse set done = done + v_done where one and v_done > 0;
+  return null;
+end
+$jet$;
+revoke all on function shop._fire() from public;
+
+create trigger shop_fire after update of fires on jet.pulse
+  for each row execute function shop._fire();
+
+-- When something of this module comes due next after a moment: a timer, or a task that waits for its time. Tests set their
+-- clock by it.
+create or replace function shop._due(_after timestamptz) returns timestamptz
+language sql stable set search_path = pg_catalog, pg_temp as $jet$
+  select min(d.at) from (
+    select min(t.run_at) as at from shop.checkout t where t.run_at > _after and t.state in ('charging.ready') union all
+    select min(t._timer_at) as at from shop.checkout t where t._timer_at > _after union all
+    select min(t.run_at) as at from shop.shipment t where t.run_at > _after and t.state in ('ready') union all
+    select min(t.run_at) as at from shop.send_receipt t where t.run_at > _after and t.state in ('ready') union all
+    select min(t.run_at) as at from shop.audit t where t.run_at > _after and t.state in ('ready')) d
+$jet$;
+revoke all on function shop._due(timestamptz) from public;
+
 insert into jet.module (name, hash, compiler)
-values ('shop', '9bfd48b1c74ce958cf36b3c8275fa16a7a93f7dd2bbc479886cd6e8dfe63603c', '0.1.0')
+values ('shop', '3e42ba50e6f8062044d5a50fa23e0d20e4b8b077538f05e5029c2145f298ebd1', '0.1.0')
 on conflict (name) do update set hash = excluded.hash, compiler = excluded.compiler, applied_at = clock_timestamp();

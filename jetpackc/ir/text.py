@@ -6,11 +6,19 @@ from jetpackc.ir import model as ir
 from jetpackc.syntax.literals import duration, escape
 from jetpackc.syntax.precedence import ATOM, BINARY, CAST, COMPARISON, CONCATENATION, NOT, OR, UNARY
 
+TIMER = 60
+"""Characters of a timer's name that are shown."""
+
 
 def expression(node: ir.Expr, least: int = OR) -> str:
     """The expression, in brackets where it holds together less than `least`."""
     text, level = _written(node)
     return text if level >= least else f"({text})"
+
+
+def timer(node: ir.Timer) -> str:
+    """`after 24h`, `at due_at`: what the firing of a timer is called in charts and in the history."""
+    return shortened(f"{node.kind} {expression(node.value)}", TIMER)
 
 
 def shortened(text: str, length: int) -> str:
