@@ -316,12 +316,15 @@ def _our_hop(hop: Hop, kinds: Kinds) -> dict[str, Any]:
     return {**plain, "at": at, "payload": _payload(hop.event, hop.payload), "changed": changed}
 
 
+_WORDS = frozenset(("message", "traceback", "token", "reason"))
+
+
 def _payload(event: str | None, payload: Any) -> Any:
     """Without words that only Postgres knows: its messages, its tokens."""
     if event == "stuck":
         return None
-    if isinstance(payload, dict) and event in {"ERROR", "late"}:
-        payload = {name: value for name, value in payload.items() if name not in {"message", "traceback", "token"}}
+    if isinstance(payload, dict) and event in {"ERROR", "late", "refused"}:
+        payload = {name: value for name, value in payload.items() if name not in _WORDS}
         if payload.get("type") == "transition":
             payload.pop("event", None)  # what could not be dispatched
     return payload or None

@@ -9,7 +9,7 @@ from random import Random
 
 ENUMS = {"colour": ("red", "green", "blue"), "tier": ("free", "pro")}
 KINDS = ("int", "int", "int", "bigint", "numeric", "float", "text", "text", "bool", "interval", "timestamptz", "date")
-OTHERS = ("uuid", "colour", "tier", "json", "int[]", "text[]", "colour[]")
+OTHERS = ("uuid", "colour", "tier", "json", "bytes", "int[]", "text[]", "colour[]")
 PIECES = ("a", "B", "xyz", " ", "0", "12", "-3", "it's", 'say \\"x\\"', "a\\\\b", "%", "\\n", "日", "null", "$$")
 _VARY = frozenset(("now", "attempts", "depth", "id", "parent", "root", "state", "created_at", "entered_at"))
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
@@ -124,6 +124,7 @@ _LITERALS: dict[str, Callable[[Random], str]] = {
     "timestamptz": lambda chance: chance.choice(('("2026-03-29T01:30:00+01:00" as timestamptz)', "now()")),
     "date": lambda chance: chance.choice(('("2026-02-28" as date)', '("1999-12-31" as date)')),
     "uuid": lambda chance: f'("{chance.choice(UUIDS)}" as uuid)',
+    "bytes": lambda chance: f'(("\\\\x{chance.choice(("", "00", "00ff", "6a6574"))}" as json) as bytes)',
     "json": lambda chance: chance.choice(("(1 as json)", '("s" as json)', "([1, 2] as json)", "(true as json)")),
 }
 
@@ -151,7 +152,11 @@ def _strict(*makers: Maker) -> Maker:
 
 
 def _extreme(kind: str) -> Maker:
-    return lambda made: f"{made.chance.choice(('min', 'max'))}({made.of(kind)}, {made.of(kind)})"
+    def make(made: Expressions) -> str:
+        given = [made.of(kind) for _ in range(made.chance.choice((2, 2, 2, 3, 4)))]
+        return f"{made.chance.choice(('min', 'max'))}({', '.join(given)})"
+
+    return make
 
 
 def _call(name: str, *kinds: str) -> Maker:
@@ -171,8 +176,21 @@ def _word(*words: str) -> Maker:
 
 def _joined(made: Expressions) -> str:
     """Text and arrays of names are not joined where what comes of it is kept: they would double and double."""
-    fixed = made if made.growing else replace(made, names=[name for name in made.names if name.kind not in _GROWING])
+    fixed = _fixed(made)
     return f"{fixed.of('text')} ++ {fixed.of('text')}"
+
+
+def _joined_array(made: Expressions) -> str:
+    fixed = _fixed(made)
+    return f"join({fixed.of('text[]')}, {literal('text', made.chance)})"
+
+
+def _split(made: Expressions) -> str:
+    return f'split({_fixed(made).of("text")}, "{made.chance.choice(("", " ", "a", "12", "-", "x", "日"))}")'
+
+
+def _fixed(made: Expressions) -> Expressions:
+    return made if made.growing else replace(made, names=[name for name in made.names if name.kind not in _GROWING])
 
 
 _GROWING = frozenset(("text", "json", "int[]", "text[]", "colour[]"))
@@ -195,14 +213,14 @@ def _compare(made: Expressions) -> str:
     if not known:
         return "1 < 2"
     name = made.chance.choice(known)
-    plain = name.kind in {"bool", "uuid", "int[]", *ENUMS}
+    plain = name.kind in {"bool", "uuid", "bytes", "int[]", *ENUMS}
     other = made.of(name.kind) if made.chance.random() < 0.5 else literal(name.kind, made.chance)
     if name.text in _WORD.findall(other):
         other = literal(name.kind, made.chance)
     return f"{name.text} {made.chance.choice(('==', '!=') if plain else ('==', '!=', '<', '<=', '>', '>='))} {other}"
 
 
-_COMPARED = frozenset((*KINDS, "colour", "tier", "uuid", "int[]"))
+_COMPARED = frozenset((*KINDS, "colour", "tier", "uuid", "bytes", "int[]"))
 
 
 def _reckoned(made: Expressions) -> str:
@@ -270,9 +288,7 @@ def _length(made: Expressions) -> str:
 
 def _array(kind: str) -> Maker:
     def make(made: Expressions) -> str:
-        fixed = (
-            made if made.growing else replace(made, names=[name for name in made.names if name.kind not in _GROWING])
-        )
+        fixed = _fixed(made)
         item = fixed.optional(kind) if made.chance.random() < 0.3 else fixed.of(kind)
         return made.chance.choice((f"[{item}, {fixed.of(kind)}]", f"{fixed.of(kind + '[]')} ++ [{fixed.of(kind)}]"))
 
@@ -311,7 +327,16 @@ _COMPOUND: dict[str, Maker] = {
         lambda made: made.of("numeric"),
     ),
     "text": _one_of(
-        *(_joined, _joined, _texts, _replaced, _cast("int", "text"), _cast("numeric", "text"), _cast("float", "text")),
+        *(
+            _joined,
+            _joined,
+            _texts,
+            _replaced,
+            _joined_array,
+            _cast("int", "text"),
+            _cast("numeric", "text"),
+            _cast("float", "text"),
+        ),
         *(_cast("bool", "text"), _cast("colour", "text"), _cast("date", "text"), _cast("timestamptz", "text")),
         *(_cast("interval", "text"), _cast("uuid", "text"), _word('"s"', 'state ++ ""')),
     ),
@@ -323,7 +348,7 @@ _COMPOUND: dict[str, Maker] = {
         _in,
         _state,
         _null,
-        _call("starts_with", "text", "text"),
+        *(_call("starts_with", "text", "text"), _call("ends_with", "text", "text"), _call("contains", "text", "text")),
         _cast("bool", "bool"),
     ),
     "interval": _one_of(
@@ -354,7 +379,7 @@ _COMPOUND: dict[str, Maker] = {
     "colour": lambda made: f'"{made.chance.choice(ENUMS["colour"])}" as colour',
     "json": _json,
     "int[]": _array("int"),
-    "text[]": _array("text"),
+    "text[]": _one_of(_array("text"), _array("text"), _split),
     "colour[]": _array("colour"),
 }
 

@@ -41,7 +41,7 @@ def module(name: str, machines: int, chance: Random) -> Module:
     """A module of so many machines. Its events, enums, operators and templates are random too."""
     events = {f"E{number}": _fields("f", chance, 3) for number in range(7)} | {"GO": [], "STOP": []}
     head = [f"module {name}", *(f"enum {enum} {{ {', '.join(values)} }}" for enum, values in ENUMS.items())]
-    head += [f"event {event}{_signature(fields, chance, 0.0)[0]}" for event, fields in events.items()]
+    head += [f"event {event}{_signature(fields, chance, 0.25, reads=False)[0]}" for event, fields in events.items()]
     head += [_operator(), _template(chance)]
     made = Module(events, head)
     known: list[Spawnable] = []
@@ -58,13 +58,14 @@ def _fields(prefix: str, chance: Random, most: int) -> Fields:
     return [Name(f"{prefix}{number}", kind, chance.random() < 0.3) for number, kind in enumerate(kinds)]
 
 
-def _signature(fields: Fields, chance: Random, defaults: float) -> tuple[str, frozenset[str]]:
-    """The fields as they are declared, some with constants for defaults; which must be given."""
+def _signature(fields: Fields, chance: Random, defaults: float, *, reads: bool = True) -> tuple[str, frozenset[str]]:
+    """The fields as they are declared, some with defaults, which read fields before them or nothing; which must be
+    given."""
     shown, required = [], set()
     for number, each in enumerate(fields):
         shown.append(f"{each.text}: {each.kind}{'?' if each.optional else ''}")
         if chance.random() < defaults:
-            before = fields[:number]
+            before = fields[:number] if reads else ()
             made = Expressions(chance, before, builtins=False, growing=False, depth=2)
             shown[-1] += f" = {made.of(each.kind) if chance.random() < 0.4 else literal(each.kind, chance)}"
         elif not each.optional:
@@ -117,6 +118,7 @@ class _Machine:
         self.params = _fields("p", chance, 4)
         self.vars = [*_fields("v", chance, 5), Name("n", "int"), Name("s", "text")]
         self.own = {f"OWN{number}": _fields("g", chance, 2) for number in range(chance.randint(0, 2))}
+        self.declared = {event: _signature(fields, chance, 0.25, reads=False)[0] for event, fields in self.own.items()}
         self.style = chance.choice(("tree", "tree", "tree", "tree", "task", "gate"))
         self.states = self._tree() if self.style == "tree" else []
         self.flat = list(_walk(self.states))
@@ -138,7 +140,12 @@ class _Machine:
         base = {"tree": "", "task": f" is task(max_attempts: {self.chance.randint(1, 4)})"}
         named = self.chance.choice(("", ', name: "x"'))
         base["gate"] = f" is gate(limit: {self.chance.randint(0, 4)}{named})"
-        lines = [f"machine {self.name}{self.signature}{base[self.style]} {{", *self._uniques(), *self._vars()]
+        lines = [
+            f"machine {self.name}{self.signature}{base[self.style]} {{",
+            *self._priority(),
+            *self._uniques(),
+            *self._vars(),
+        ]
         lines += self._body()
         return "\n".join([*lines, "}"])
 
@@ -163,6 +170,12 @@ class _Machine:
         if self.chance.random() < 0.3:
             lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets([])} }}")
         return lines
+
+    def _priority(self) -> list[str]:
+        if self.style == "gate" or self._maybe(0.7):
+            return []
+        made = Expressions(self.chance, self.params, builtins=False, depth=2)
+        return [f"  priority {made.of('int')}"]
 
     def _uniques(self) -> list[str]:
         names = [
@@ -229,6 +242,24 @@ class _Machine:
         lines += self._members(state)
         return [*lines, "  }"]
 
+    def _raised(self, state: _State, handled: dict[str, bool]) -> list[str]:
+        """An event in answer to which attempts are said to be used up, and what answers that."""
+        free = [event for event in self.module.events if event not in handled and not self._payload(event)]
+        if not free:
+            return []
+        event = self.chance.choice(free)
+        handled[event] = True
+        self.shown.clear()
+        raising = f"{self._effects([])} raise ABANDONED"
+        if self._maybe(0.5):
+            guard = self._guard([])
+            raising = f"when {guard} {{ {self._effects([])} raise ABANDONED }} else {{ {self._effects([])} }}"
+        lines = [f"    on {event} {{ {raising} }}"]
+        if state.role != "step":
+            self.shown.clear()
+            lines.append(f"    on ABANDONED -> {self._away(state)}{self._block([], 0.5)}")
+        return lines
+
     def _step_arguments(self) -> str:
         return self.chance.choice(("", "(max_attempts: 2)", "(max_attempts: 3, backoff: 1s..9s)", "(max_attempts: n)"))
 
@@ -247,6 +278,8 @@ class _Machine:
         guard = self._when(0.3)
         lines.append(f"    on GO{guard} -> {self._next(state)}{self._block([], 0.4)}")
         handled["GO"] = not guard
+        if state.role == "step" or self._maybe(0.15):
+            lines += self._raised(state, handled)
         for _ in range(self.chance.randint(1, 4)):
             lines += self._clause(state, handled)
         if self.chance.random() < 0.15 and (free := [event for event in self.module.events if event not in handled]):
@@ -273,18 +306,19 @@ class _Machine:
             count = "{ increment attempts }" if self.chance.random() < 0.7 else ""
             fail = '{ when n == 3 { fail "no claim" } }' if self.chance.random() < 0.2 else count
             return [f"    on LOCKED_BY_WORKER -> r{state.name} {fail}", *self._retried()]
-        lines = ['    run "x:y"', f"    timeout {self.chance.choice(('30s', '5m', '1h'))}" * self._maybe(0.5)]
+        chosen = [event for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED") if self._maybe(0.3)]
+        limited = self._maybe(0.4) or "TIMEOUT" in chosen
+        lines = ['    run "x:y"', f"    timeout {self.chance.choice(('30s', '5m', '1h'))}" * limited]
         fields = _fields("h", self.chance, 2)
-        shown, _ = _signature(fields, self.chance, 0)
+        shown, _ = _signature(fields, self.chance, 0.25, reads=False)
         if self.chance.random() < 0.3:
             lines.append(f"    on SUCCESS{shown} when {self._guard(fields)} -> {self._goal()}")
             shown = ""
             self.shown.clear()
         lines.append(f"    on SUCCESS{shown} -> {self._goal()}{self._block(fields, 0.6)}")
         if state.role == "step":
-            lines.append(f"    on ABANDONED -> {self._goal()}{self._block([], 0.3)}")
+            lines.append(f"    on ABANDONED -> {self._away(state)}{self._block([], 0.3)}")
             return lines
-        chosen = [event for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED") if self._maybe(0.3)]
         lines += [f"    on {event}{self._when(0.3)} -> {self._goal()}" for event in chosen]
         lines.append(
             f"    on ERROR again(most: {self.chance.randint(1, 3)}, back: q{state.name[2:]}, otherwise: {self._goal()})"
@@ -315,7 +349,7 @@ class _Machine:
         fields = self._payload(event)
         shown = ""
         if event in self.own and fields:
-            shown, _ = _signature(fields, self.chance, 0)
+            shown = self.declared[event]
         if self.chance.random() < 0.1 and not fields and not handled.get("STOP"):
             event, shown = f"{event}, STOP" if event != "STOP" else event, ""
             handled["STOP"] = True
@@ -344,6 +378,11 @@ class _Machine:
 
     def _goal(self) -> str:
         return self.chance.choice(self.goals).name
+
+    def _away(self, state: _State) -> str:
+        """A state that is neither this one, nor in it, nor around it."""
+        known = [goal for goal in self.goals if goal not in _walk([state]) and state not in _walk([goal])]
+        return self.chance.choice(known).name
 
     def _next(self, state: _State) -> str:
         """A state behind this one, so that all can be reached."""

@@ -11,6 +11,10 @@ class UndoneError(Exception):
         self.sqlstate = sqlstate
 
 
+class RefusedError(UndoneError):
+    """An event that would bring a task where `unique` lets no second one in: its sender is told no more than that."""
+
+
 DIVISION_BY_ZERO = "22012"
 OUT_OF_RANGE = "22003"
 MOMENT_OUT_OF_RANGE = "22008"

@@ -94,5 +94,5 @@ class Spawned:
     arguments: Mapping[str, Any]
     root: bool
     delay: Any
-    priority: int = 0
+    priority: int | None = None
     key: str | None = None

@@ -24,7 +24,7 @@ class Control:
     """How a task is created. `delay`: until a worker may take it."""
 
     delay: timedelta | None
-    priority: int
+    priority: int | None
     key: str | None
 
 
@@ -32,7 +32,7 @@ def controls(given: Mapping[str, Any], now: datetime) -> Control:
     """What a creation says besides params; a moment goes before a delay. Raises UndoneError."""
     found = {name: from_json(given.get(name), type, {}) for name, type in CONTROLS.items()}
     moment = found["_run_at"]
-    return Control(found["_delay"] if moment is None else moment - now, found["_priority"] or 0, found["_key"])
+    return Control(found["_delay"] if moment is None else moment - now, found["_priority"], found["_key"])
 
 
 def params(machine: ir.Machine, given: Mapping[str, Any], enums: Enums) -> Given:

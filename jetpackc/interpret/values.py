@@ -50,6 +50,8 @@ def text(value: Any, kind: str) -> str:
         return _moment_text(value)
     if kind == "interval":
         return _length_text(value)
+    if kind == "bytes":
+        return f"\\x{value.hex()}"
     return _float_text(value) if kind == "float" else str(value)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from jetpackc.interpret import payloads
 from jetpackc.interpret.dispatch import Dispatch
-from jetpackc.interpret.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
+from jetpackc.interpret.errors import BAD_CALL, CONFLICT, NO_TASK, RefusedError, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
 from jetpackc.interpret.values import Enums, cast
@@ -95,7 +95,11 @@ class World:
             return self._answers[id, key]
         with self._whole():
             coming = self._begun(task, actor).filled(Event(event, payload, fields, actor))
-            applied = self._dispatch(task, coming)
+            try:
+                applied = self._dispatch(task, coming)
+            except RefusedError as why:
+                refused = {"event": event, "payload": payload or None, "reason": str(why)}
+                applied, event, coming = False, "refused", replace(coming, payload=refused)
             if not applied:
                 self._note(task, event, coming.payload, actor)
             sent = Sent(applied, self.tasks[id].state)
@@ -234,7 +238,7 @@ class World:
         machine, enums = self._machine(new.machine), self._enums_of(new.machine)
         id = self._new_id(new.machine, None if new.root or parent is None else parent.id)
         task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id)
-        task.priority, task.key = new.priority, new.key
+        task.key = new.key
         if parent is not None and not new.root:
             task.parent, task.root, task.depth = parent.id, parent.root, parent.depth + 1
         scope = Scope(task, at, enums, {})
@@ -243,6 +247,8 @@ class World:
             task.params[param.name] = _default(param, scope) if value is None else cast(value, type, param.type, enums)
         for var in machine.vars:
             task.vars[var.name] = _default(var, scope)
+        said = 0 if machine.priority is None else scope.value(machine.priority)
+        task.priority = said if new.priority is None else new.priority
         dispatch = Dispatch(machine, task, at, enums, actor)
         dispatch.begin(new.delay)
         there = self._conflict(task, returning=True)
@@ -266,7 +272,8 @@ class World:
             if other is not None and returning and unique.verdict == "return":
                 return other.id
             if other is not None:
-                raise UndoneError(CONFLICT, f"there is already a task {other.id} of {task.machine} with these values")
+                broken = RefusedError if task.id in self.tasks else UndoneError
+                raise broken(CONFLICT, f"there is already a task {other.id} of {task.machine} with these values")
         return None
 
     def _in_the_way(self, task: Task, unique: ir.Unique) -> Task | None:
