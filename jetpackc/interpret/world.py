@@ -247,8 +247,9 @@ class World:
             task.params[param.name] = _default(param, scope) if value is None else cast(value, type, param.type, enums)
         for var in machine.vars:
             task.vars[var.name] = _default(var, scope)
-        said = 0 if machine.priority is None else scope.value(machine.priority)
-        task.priority = said if new.priority is None else new.priority
+        task.priority = new.priority or 0
+        if new.priority is None and machine.priority is not None:
+            task.priority = scope.value(machine.priority)
         dispatch = Dispatch(machine, task, at, enums, actor)
         dispatch.begin(new.delay)
         there = self._conflict(task, returning=True)
