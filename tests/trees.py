@@ -228,9 +228,13 @@ machines = st.builds(
     lambda name, params, was, base, members, doc: ast.Machine(name, params, was, *base, members, doc, NOWHERE),
     *(names, fields, maybe(names), based, some(machine_members), docs),
 )
-schedules = st.sampled_from(
-    ['schedule nightly cron "0 0 * * *" in "UTC" missed skip spawn a(x: 1)', "schedule often every 5m spawn a()"]
-).map(lambda text: ast.Schedule(ast.Name(text.split()[1], NOWHERE), NOWHERE, text))
+quoted = texts.map(lambda text: ast.Constant("string", text, NOWHERE))
+schedules = st.one_of(
+    *(
+        st.builds(ast.Schedule, names, *moments, maybe(names), spawns, docs, st.just(NOWHERE))
+        for moments in ((quoted, maybe(quoted), st.none()), (st.none(), st.none(), expressions))
+    )
+)
 times = maybe(st.integers(1, 9))
 stubs = st.one_of(
     node(

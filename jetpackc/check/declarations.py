@@ -28,12 +28,13 @@ class Parts:
     events: list[ast.Event] = field(default_factory=list)
     machines: list[ast.Machine] = field(default_factory=list)
     probes: list[ast.Machine] = field(default_factory=list)
+    schedules: list[ast.Schedule] = field(default_factory=list)
     tests: list[ast.Test] = field(default_factory=list)
 
     @property
     def only_tests(self) -> bool:
         """Whether it is the module of a file of tests, which nothing is made of in a database."""
-        return bool(self.tests) and not (self.enums or self.events or self.machines)
+        return bool(self.tests) and not (self.enums or self.events or self.machines or self.schedules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from jetpackc.check.generated import check_generated
 from jetpackc.check.names import first_of_each, ir_fields
 from jetpackc.check.probe import is_probe
 from jetpackc.check.report import Report
+from jetpackc.check.schedules import schedules
 from jetpackc.check.scope import ModuleScope
 from jetpackc.diagnostics.rules import names as name_rules, syntax as syntax_rules
 from jetpackc.ir import model as ir
@@ -45,7 +46,7 @@ def gather(files: Iterable[ast.File], report: Report) -> dict[str, Parts]:
             continue
         parts = modules.setdefault(name, Parts(span))
         parts.doc = parts.doc or (head.doc if head else "")
-        _sort(file, parts, report)
+        _sort(file, parts)
     for name, parts in modules.items():
         if _TAKEN.fullmatch(name):
             message = f"module `{name}` would be a schema that Postgres or Jetpack has already"
@@ -61,7 +62,8 @@ def _head(file: ast.File, report: Report) -> ast.Module | None:
 
 def _declares(file: ast.File) -> bool:
     return any(
-        isinstance(item, ast.Enum | ast.Event | ast.Test) or (isinstance(item, ast.Machine) and not is_probe(item))
+        isinstance(item, ast.Enum | ast.Event | ast.Schedule | ast.Test)
+        or (isinstance(item, ast.Machine) and not is_probe(item))
         for item in file.items
     )
 
@@ -77,7 +79,7 @@ def _nameless(stem: str, span: Span, report: Report) -> None:
     report.add(syntax_rules.MISSING_MODULE, message, span, "of which module?", help=help)
 
 
-def _sort(file: ast.File, parts: Parts, report: Report) -> None:
+def _sort(file: ast.File, parts: Parts) -> None:
     for item in file.items:
         match item:
             case ast.Enum():
@@ -89,7 +91,7 @@ def _sort(file: ast.File, parts: Parts, report: Report) -> None:
             case ast.Test():
                 parts.tests.append(item)
             case ast.Schedule():
-                report.unsupported("`schedule`", item.span)
+                parts.schedules.append(item)
             case _:
                 pass
 
@@ -112,8 +114,10 @@ def lower(parts: Parts, declared: Declarations, report: Report, breaks_flow: Ite
             whole.append(found[-1])
     in_ir = tuple(each.machine for each in found)
     events = _ir_events(parts, scope)
-    imported = _imported(scope, (events, in_ir))
-    lowered = ir.Module(scope.name, tuple(declared.enums.values()), events, in_ir, parts.doc, imported, parts.span)
+    scheduled = schedules(parts.schedules, scope, report)
+    imported = _imported(scope, (events, in_ir, scheduled))
+    enums = tuple(declared.enums.values())
+    lowered = ir.Module(scope.name, enums, events, in_ir, parts.doc, imported, scheduled, parts.span)
     return Lowered(lowered, tuple(whole), len(plain) == len(parts.machines))
 
 

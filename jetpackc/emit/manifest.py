@@ -13,7 +13,7 @@ LOCKED = "LOCKED_BY_WORKER"
 
 def machine_hash(module: ir.Module, machine: ir.Machine) -> str:
     """What one version of a machine is known by: equal for programs that mean the same."""
-    return canonical.digest(replace(module, events=(), machines=(machine,), doc=""))
+    return canonical.digest(replace(module, events=(), machines=(machine,), schedules=(), doc=""))
 
 
 def module_hash(module: ir.Module) -> str:

@@ -7,6 +7,7 @@ from jetpackc.emit.machine import machine_objects
 from jetpackc.emit.manifest import module_hash
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
+from jetpackc.emit.schedules import schedules
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import ident, literal, qualified
 from jetpackc.emit.timers import timers_of
@@ -46,7 +47,7 @@ def _schema(module: ir.Module) -> list[SqlObject]:
 def _machines(module: ir.Module, kin: Kin) -> list[SqlObject]:
     shapes = [Shape(module, machine, kin) for machine in module.machines]
     objects = [one for shape in shapes for one in machine_objects(shape)]
-    return [*objects, *_tick(module, shapes), *timers_of(module, shapes), _data(module)]
+    return [*objects, *_tick(module, shapes), *schedules(module), *timers_of(module, shapes), _data(module)]
 
 
 def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:

@@ -117,7 +117,7 @@ def _fail(node: ir.Fail, context: Context) -> Lines:
 
 
 def _spawn(node: ir.Spawn, context: Context) -> Lines:
-    members = [(name, _json_value(value, context)) for name, value in node.arguments]
+    members = [(name, json_value(value, context.scope)) for name, value in node.arguments]
     if node.delay is not None:
         members.append(("_delay", expression(node.delay, context.scope)))
     if node.alias:
@@ -142,8 +142,9 @@ def _new_id(node: ir.Spawn, context: Context) -> str:
     return f"coalesce({', '.join([*live, fresh])})" if (fresh := "nextval('jet.task_id')") and live else fresh
 
 
-def _json_value(value: ir.Expr, context: Context) -> Sql:
-    text = top(value, context.scope)
+def json_value(value: ir.Expr, scope: Scope) -> Sql:
+    """A value as an argument of `jsonb_build_object`, which is told no types."""
+    text = top(value, scope)
     if isinstance(value, ir.Literal) and value.type.kind == "interval" and isinstance(value.value, int):
         return interval_literal(value.value)
     if isinstance(value, ir.Literal) and value.value is None:

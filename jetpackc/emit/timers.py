@@ -13,6 +13,7 @@ from jetpackc.check import walk
 from jetpackc.emit.expressions import top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
+from jetpackc.emit.schedules import fire_slots
 from jetpackc.emit.shape import PINNED, SETTINGS, Shape
 from jetpackc.emit.sql import Sql, ident, literal, qualified
 from jetpackc.emit.statements import Context, indent, place
@@ -178,8 +179,14 @@ def timer_objects(shape: Shape) -> list[SqlObject]:
 
 
 def timers_of(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
-    """What a module with timers hangs on `jet.pulse`, and what says when something comes due."""
-    fires = [shape.names.public("fire") for shape in shapes if has_timers(shape.machine)]
+    """What a module with timers or schedules hangs on `jet.pulse`, and what says when something comes due."""
+    fires = [
+        Sql(f"({shape.names.public('fire')}(new.quota) ->> 'fired')::integer")
+        for shape in shapes
+        if has_timers(shape.machine)
+    ]
+    if module.schedules:
+        fires.append(Sql(f"{fire_slots(module)}(new.quota)"))
     return [*(_pulse(module, fires) if fires else []), *_due(module, shapes)]
 
 
@@ -198,6 +205,10 @@ def _due(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
         for shape in shapes
         for column, among in _dues(shape)
     ]
+    if module.schedules:
+        queries.append(
+            f"select min(s.at) from jet.slot s where s.module = {literal(module.name)} and s.outcome is null and s.at > _after"
+        )
     if not queries:
         return []
     name = qualified(module.name, "_due")

@@ -377,6 +377,27 @@ class Event:
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
+Missed = OneOf["latest", "all", "skip"]
+MISSED: tuple[Missed, ...] = ("latest", "all", "skip")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Creates a task at each of its slots: those of `cron` (five fields) on the clocks of `zone`, or each `every`
+    milliseconds from 1970 on. `missed`: which slots that nobody fired in time are made up for.
+
+    The arguments of `spawn` may read now() and the builtins `slot` (the moment) and `today` (its date in the zone)."""
+
+    name: str
+    spawn: Spawn
+    cron: str = ""
+    every: int = 0
+    zone: str = "UTC"
+    missed: Missed = "latest"
+    doc: str = ""
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """A module: one Postgres schema of the same name. `imported`: the enums of other modules that its types name, as
@@ -388,6 +409,7 @@ class Module:
     machines: tuple[Machine, ...] = ()
     doc: str = ""
     imported: tuple[Enum, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 

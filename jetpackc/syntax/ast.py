@@ -432,14 +432,17 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`schedule nightly cron "…" … spawn m(…)`: parsed, not yet compiled.
-
-    `text` is all of it as written, on one line.
-    """
+    """`schedule nightly cron "0 3 * * *" [in "Europe/London"] [missed latest] spawn m(…)`; `every 1h` may stand in
+    place of `cron` and its zone."""
 
     name: Name
+    cron: Constant | None
+    zone: Constant | None
+    every: Expr | None
+    missed: Name | None
+    spawn: Spawn
+    doc: str
     span: Span
-    text: str = ""
 
 
 Item = Module | Import | Enum | Event | Operator | Template | Machine | Schedule | Allow | Test

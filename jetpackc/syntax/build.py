@@ -77,8 +77,22 @@ class Builder(TestBuilder):
     _state_body = _block = _machine_body
 
     def _schedule(self, tree: Node) -> ast.Schedule:
+        name, *moments, missed, spawn = tree.children
+        cron, zone = moments if len(moments) > 1 else (None, None)
         span = self._span(tree)
-        return ast.Schedule(self._name(tree.children[0]), span, self._one_line(span))
+        return ast.Schedule(
+            self._name(name),
+            self._maybe_text(cron),
+            self._maybe_text(zone),
+            self._node(moments[0]) if cron is None else None,
+            self._name(missed) if missed is not None else None,
+            self._node(spawn),
+            self._doc(span),
+            span,
+        )
+
+    def _maybe_text(self, token: Token | None) -> ast.Constant | None:
+        return None if token is None else ast.Constant("string", self._text(token), self._span(token))
 
     def _allow(self, tree: Node) -> ast.Allow:
         code, reason = tree.children

@@ -45,7 +45,7 @@ def _item(item: ast.Item) -> list[str]:
         case ast.Machine():
             return [*_doc(item.doc), *_members(f"machine {_machine(item)}", item.members, bare=True)]
         case ast.Schedule():
-            return [item.text]
+            return [*_doc(item.doc), _schedule(item)]
         case ast.Allow():
             return [_allow(item)]
         case ast.Test():
@@ -72,6 +72,14 @@ def _members(head: str, members: Sequence[ast.MachineMember], *, bare: bool) -> 
         if len(written[index - 1]) > 1 or len(written[index]) > 1:
             written[index] = ["", *written[index]]
     return _block(head, written)
+
+
+def _schedule(node: ast.Schedule) -> str:
+    words = ["schedule", node.name.text]
+    for word, value in (("cron", node.cron), ("in", node.zone), ("every", node.every)):
+        words += [word, expression(value)] if value is not None else []
+    words += ["missed", node.missed.text] if node.missed is not None else []
+    return " ".join([*words, _spawn(node.spawn)])
 
 
 def _allow(node: ast.Allow) -> str:
