@@ -9,6 +9,7 @@
 --   jet.now()          the one clock; tests move it through jet.clock
 --   jet.worker_start   a worker says it lives; jet.heartbeat keeps its leases, and sweeps what other workers left behind
 --   jet.tick           the same sweep, for a scheduler such as pg_cron
+--   jet.schedule, jet.slot   what tasks are created when, and whether they were
 --   jet.module, jet.machine   what is installed, for workers and tools
 do $jet$
 begin
@@ -382,18 +383,223 @@ begin
   end
   $body$;
 
-  -- Timers that are due: each module that has some hangs a trigger on a column of this one row, too.
+  -- Schedules, one row each, as the modules' sources say; their slots are written up to a moment, ahead of time.
+  -- plan: {"every": seconds}, or the fields of a cron expression, each a list of texts, of which "*" stands for all.
+  create table jet.schedule (
+    module text not null,
+    name text not null,
+    plan jsonb not null,
+    zone text not null,
+    missed text not null,
+    paused boolean not null default false,
+    written timestamptz not null,
+    constraint schedule_pkey primary key (module, name),
+    constraint schedule_missed check (missed in ('latest', 'all', 'skip'))
+  );
+
+  -- A moment of a schedule. Whoever sweeps writes slots and fires them, and none comes twice. outcome: null for one that is
+  -- to come, fired, missed, paused (it fell due while the schedule was), failed.
+  create table jet.slot (
+    module text not null,
+    name text not null,
+    at timestamptz not null,
+    outcome text,
+    done_at timestamptz,
+    task bigint,
+    error text,
+    constraint slot_pkey primary key (module, name, at),
+    constraint slot_outcome check (outcome in ('fired', 'missed', 'paused', 'failed'))
+  );
+  create index slot_due on jet.slot (at) where outcome is null;
+  create index slot_done on jet.slot (done_at) where outcome is not null;
+
+  -- When clocks of a zone first show a time: of one that comes twice, the first, and in place of one that they leave out,
+  -- the first minute behind the gap.
+  create function jet.moment(_local timestamp, _zone text) returns timestamptz
+  language sql stable set search_path = pg_catalog, pg_temp as $body$
+    select coalesce(
+      (select min(c.at) from (values (r.early), (r.late)) as c (at) where c.at at time zone _zone = _local),
+      (select min(g.at) from generate_series(r.early, r.late, interval '1 min') as g (at) where g.at at time zone _zone >= _local))
+    from (
+      select least(b.x, a.x) as early, greatest(b.x, a.x) as late
+      from (values (_local at time zone 'UTC')) as u (t),
+        -- As with the clocks of a day before, and as with those of a day after.
+        lateral (select (_local - ((u.t - interval '24 h') at time zone _zone - (u.t - interval '24 h') at time zone 'UTC')) at time zone 'UTC') as b (x),
+        lateral (select (_local - ((u.t + interval '24 h') at time zone _zone - (u.t + interval '24 h') at time zone 'UTC')) at time zone 'UTC') as a (x)
+    ) r
+  $body$;
+
+  -- The days on which a cron expression may run.
+  create function jet.cron_days(_plan jsonb, _from date, _to date) returns setof date
+  language sql immutable set search_path = pg_catalog, pg_temp as $body$
+    select d.day
+    from (
+      select array(select jsonb_array_elements_text(_plan -> 'days')) as days,
+        array(select jsonb_array_elements_text(_plan -> 'months')) as months,
+        array(select jsonb_array_elements_text(_plan -> 'weekdays')) as weekdays
+    ) p
+    cross join lateral (select _from + n.n as day from generate_series(0, _to - _from) as n (n)) d
+    cross join lateral (
+      select extract(day from d.day)::integer as number, extract(dow from d.day)::integer::text as weekday,
+        (date_trunc('month', d.day::timestamp) + interval '1 mon')::date - 1 as last
+    ) c
+    cross join lateral (
+      select '*' = any(p.days) or c.number::text = any(p.days) or 'L' = any(p.days) and d.day = c.last
+          or 'LW' = any(p.days) and d.day = c.last - greatest(extract(isodow from c.last)::integer - 5, 0) as day,
+        '*' = any(p.weekdays) or c.weekday = any(p.weekdays) or c.weekday || '#' || (c.number + 6) / 7 = any(p.weekdays)
+          or c.weekday || 'L' = any(p.weekdays) and d.day + 7 > c.last as weekday
+    ) m
+    where ('*' = any(p.months) or extract(month from d.day)::integer::text = any(p.months))
+      and case when (_plan -> 'meets')::boolean then m.day and m.weekday else m.day or m.weekday end
+  $body$;
+
+  -- The slots behind one moment, up to another.
+  create function jet.slots(_plan jsonb, _zone text, _after timestamptz, _until timestamptz) returns setof timestamptz
+  language plpgsql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $body$
+  declare
+    v_every interval := make_interval(secs => (_plan ->> 'every')::double precision);
+    v_minutes text[] := array(select jsonb_array_elements_text(_plan -> 'minutes'));
+    v_hours text[] := array(select jsonb_array_elements_text(_plan -> 'hours'));
+    v_days date[];
+  begin
+    if v_every is not null then
+      return query select x.at
+        from generate_series(date_bin(v_every, _after, timestamptz '1970-01-01 00:00:00Z') + v_every, _until, v_every) as x (at);
+      return;
+    end if;
+    v_days := array(select jet.cron_days(_plan, (_after at time zone _zone)::date - 1, (_until at time zone _zone)::date + 1));
+    if (_plan -> 'fixed')::boolean then
+      -- Hours and minutes of a day, each of which comes once.
+      return query select distinct m.at
+        from unnest(v_days) as d (day) cross join generate_series(0, 23) as h (hour) cross join generate_series(0, 59) as i (minute)
+          cross join lateral jet.moment(d.day + make_time(h.hour, i.minute, 0), _zone) as m (at)
+        where ('*' = any(v_hours) or h.hour::text = any(v_hours)) and ('*' = any(v_minutes) or i.minute::text = any(v_minutes))
+          and m.at > _after and m.at <= _until;
+      return;
+    end if;
+
+    -- By the minutes as they pass, whatever the clocks are put to.
+    return query select x.at
+      from generate_series(date_trunc('minute', _after) + interval '1 min', _until, interval '1 min') as x (at)
+        cross join lateral (select x.at at time zone _zone as local) l
+      where l.local::date = any(v_days)
+        and ('*' = any(v_hours) or extract(hour from l.local)::integer::text = any(v_hours))
+        and ('*' = any(v_minutes) or extract(minute from l.local)::integer::text = any(v_minutes));
+  end
+  $body$;
+
+  -- Writes the slots of the next 48 hours, each hour's when it comes near, and forgets those that were done 30 days ago.
+  create function jet.write_slots(_now timestamptz) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $body$
+  begin
+    if not exists (select from jet.schedule where written < _now + interval '47 h') then
+      return;
+    end if;
+    with near as (
+      select c.module, c.name, c.plan, c.zone, c.written from jet.schedule c
+      where c.written < _now + interval '47 h' for no key update
+    ), slots as (
+      insert into jet.slot (module, name, at)
+      select n.module, n.name, s.at from near n cross join lateral jet.slots(n.plan, n.zone, n.written, _now + interval '48 h') as s (at)
+      on conflict do nothing
+    )
+    update jet.schedule c set written = _now + interval '48 h' from near n where c.module = n.module and c.name = n.name;
+    delete from jet.slot s using (
+      select o.module, o.name, o.at from jet.slot o where o.outcome is not null and o.done_at < _now - interval '30 d'
+      order by o.done_at limit 1000) d
+    where s.module = d.module and s.name = d.name and s.at = d.at;
+  end
+  $body$;
+
+  -- What is due of one module's schedules, the earliest first. A slot is missed when it is five minutes late.
+  create function jet.due(_module text, _now timestamptz, _max integer) returns table (name text, at timestamptz, today date)
+  language sql set search_path = pg_catalog, pg_temp as $body$
+    with due as (
+      select s.name, s.at, (s.at at time zone c.zone)::date as today, c.paused,
+        s.at < _now - interval '5 min' and (c.missed = 'skip'
+          or c.missed = 'latest' and s.at < max(s.at) over (partition by s.name)) as missed
+      from jet.slot s join jet.schedule c on c.module = s.module and c.name = s.name
+      where s.module = _module and s.outcome is null and s.at <= _now
+    ), passed as (
+      update jet.slot s set outcome = case when d.paused then 'paused' else 'missed' end, done_at = _now
+      from due d where s.module = _module and s.name = d.name and s.at = d.at and (d.paused or d.missed)
+    )
+    select d.name, d.at, d.today from due d where not d.paused and not d.missed order by d.at, d.name limit _max
+  $body$;
+
+  -- What a slot came to: a task, or an error.
+  create function jet.slot_done(_module text, _name text, _at timestamptz, _now timestamptz, _task bigint, _error text) returns void
+  language sql set search_path = pg_catalog, pg_temp as $body$
+    update jet.slot set outcome = case when _error is null then 'fired' else 'failed' end, done_at = _now, task = _task, error = _error
+    where module = _module and name = _name and at = _at
+  $body$;
+
+  -- A schedule as its source says it now. What fell due under the former plan stays due; what was to come is forgotten.
+  create function jet.schedule_put(_module text, _name text, _plan jsonb, _zone text, _missed text) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_now timestamptz := jet.now();
+  begin
+    perform jet.write_slots(v_now);
+    delete from jet.slot s using jet.schedule c
+      where s.module = _module and s.name = _name and s.outcome is null and s.at > v_now
+        and c.module = _module and c.name = _name and (c.plan, c.zone) is distinct from (_plan, _zone);
+    insert into jet.schedule as c (module, name, plan, zone, missed, written) values (_module, _name, _plan, _zone, _missed, v_now)
+      on conflict (module, name) do update set plan = _plan, zone = _zone, missed = _missed,
+        written = case when (c.plan, c.zone) is distinct from (_plan, _zone) then v_now else c.written end;
+  end
+  $body$;
+
+  create function jet.schedule_drop(_module text, _name text) returns void
+  language sql set search_path = pg_catalog, pg_temp as $body$
+    delete from jet.slot where module = _module and name = _name and outcome is null;
+    delete from jet.schedule where module = _module and name = _name
+  $body$;
+
+  -- Nothing fires while a schedule is paused, and what falls due meanwhile is not made up for.
+  create function jet.schedule_pause(_schedule text, _paused boolean default true) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_now timestamptz := jet.now();
+  begin
+    perform jet.write_slots(v_now);
+    update jet.slot s set outcome = 'paused', done_at = v_now from jet.schedule c
+      where c.module || '.' || c.name = _schedule and c.paused
+        and s.module = c.module and s.name = c.name and s.outcome is null and s.at <= v_now;
+    update jet.schedule c set paused = _paused where c.module || '.' || c.name = _schedule;
+    if not found then
+      raise exception using message = 'there is no schedule ' || quote_literal(_schedule), errcode = 'P0002',
+        hint = 'those there are: select module, name from jet.schedule';
+    end if;
+  end
+  $body$;
+
+  create function jet.schedule_resume(_schedule text) returns void
+  language sql security definer set search_path = pg_catalog, pg_temp as $body$
+    select jet.schedule_pause(_schedule, false)
+  $body$;
+
+  revoke all on function jet.write_slots(timestamptz), jet.due(text, timestamptz, integer),
+    jet.slot_done(text, text, timestamptz, timestamptz, bigint, text), jet.schedule_put(text, text, jsonb, text, text),
+    jet.schedule_drop(text, text) from public;
+
+  -- Timers and slots that are due: each module that has some hangs a trigger on a column of this one row, too.
   alter table jet.pulse add column fires bigint not null default 0,
     add column fired_at timestamptz not null default '-infinity';
 
-  -- Fires due timers of all modules, up to _max a machine, unless that was done less than _pause ago.
+  -- Fires due timers and slots of all modules, up to _max a machine, unless that was done less than _pause ago.
   create function jet.fire(_max integer, _pause interval) returns integer
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
   declare
     v_done integer;
   begin
     perform from jet.pulse where one and fired_at <= clock_timestamp() - _pause for update skip locked;
-    if not found or not exists (select from jet.machine where manifest -> 'timers' = 'true') then
+    if not found then
+      return 0;
+    end if;
+    perform jet.write_slots(jet.now());
+    if not exists (select from jet.machine where manifest -> 'timers' = 'true')
+        and not exists (select from jet.slot where outcome is null and at <= jet.now()) then
       return 0;
     end if;
     update jet.pulse set fires = fires + 1, fired_at = clock_timestamp(), quota = _max, done = 0 where one;

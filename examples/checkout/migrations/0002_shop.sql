@@ -4375,7 +4375,7 @@ revoke all on function shop._tick() from public;
 create trigger shop_tick after update of beat on jet.pulse
   for each row execute function shop._tick();
 
--- The timers that jet.tick and jet.heartbeat fire in this module.
+-- The timers and slots that jet.tick and jet.heartbeat fire in this module.
 create or replace function shop._fire() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 declare
@@ -4391,7 +4391,7 @@ revoke all on function shop._fire() from public;
 create trigger shop_fire after update of fires on jet.pulse
   for each row execute function shop._fire();
 
--- When something of this module comes due next after a moment: a timer, or a task that waits for its time. Tests set their
+-- When something of this module comes due next after a moment: a timer, a slot, or a task that waits for its time. Tests set their
 -- clock by it.
 create or replace function shop._due(_after timestamptz) returns timestamptz
 language sql stable set search_path = pg_catalog, pg_temp as $jet$
