@@ -11,7 +11,7 @@ from jetpackc.check.names import declare
 from jetpackc.check.report import Report
 from jetpackc.check.scope import ModuleScope, Scope
 from jetpackc.check.statements import Place, block
-from jetpackc.diagnostics.rules import time as rules
+from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast

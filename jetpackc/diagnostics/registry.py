@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType, ModuleType
 
 from jetpackc.diagnostics.model import Rule
-from jetpackc.diagnostics.rules import expansion, flow, migration, names, syntax, tests, time, types
+from jetpackc.diagnostics.rules import expansion, flow, migration, names, syntax, tests, types
 
-AREAS: tuple[ModuleType, ...] = (syntax, names, types, flow, time, expansion, migration, tests)
+AREAS: tuple[ModuleType, ...] = (syntax, names, types, flow, expansion, migration, tests)
 
 
 def rules_of(area: ModuleType) -> tuple[Rule, ...]:

@@ -53,3 +53,10 @@ ALWAYS_TRUE = Rule("J383", "always-true", Severity.WARNING, "a guard that every 
 UNUSED_ALLOW = Rule("J384", "unused-allow", Severity.WARNING, "an `allow` of a warning that does not come up")
 NO_CHILDREN = Rule("J385", "no-children", Severity.WARNING, "a machine that looks at children and spawns none")
 NO_QUEUE = Rule("J386", "no-queue", Severity.WARNING, "an order or a limit of work where no worker claims anything")
+BAD_CRON = Rule("J360", "bad-cron", Severity.ERROR, "a text that is no cron expression")
+UNKNOWN_ZONE = Rule("J361", "unknown-zone", Severity.ERROR, "a time zone that nobody knows")
+BAD_PERIOD = Rule("J362", "bad-period", Severity.ERROR, "a period that is no constant of a minute or longer")
+UNKNOWN_MISSED = Rule("J363", "unknown-missed", Severity.ERROR, "`missed` with another word than latest, all or skip")
+SCHEDULED_SPAWN = Rule(
+    "J364", "scheduled-spawn", Severity.ERROR, "a schedule that is to create other than one free task"
+)
