@@ -64,6 +64,8 @@ def test_nothing_changed_gives_no_migration_and_the_same_lock() -> None:
 
 def test_moved_lines_and_comments_are_no_change() -> None:
     assert built(BASE.replace("machine order", "\n\n// moved\nmachine order"), BASE).migrations == {}
+    entered = changed("state sent {", "state sent { enter { set paid = 0 }")
+    assert built(entered.replace("machine order", "\n\n// moved\nmachine order"), entered).migrations == {}
 
 
 def test_what_looks_like_a_comment_or_space_in_a_string_is_neither() -> None:

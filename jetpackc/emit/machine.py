@@ -8,7 +8,7 @@ from functools import partial
 from jetpackc.emit import step, timers, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
-from jetpackc.emit.manifest import machine_hash, manifest, sendable
+from jetpackc.emit.manifest import manifest, sendable
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import SETTINGS, SINGLE, Shape
@@ -27,8 +27,8 @@ _BUILT_IN = (
 )
 
 
-def machine_objects(shape: Shape) -> list[SqlObject]:
-    """Table, history, step and surface of one machine."""
+def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
+    """Table, history, step and surface of one machine, which `hash` is the hash of."""
     return [
         _table(shape),
         _defaults(shape),
@@ -49,7 +49,7 @@ def machine_objects(shape: Shape) -> list[SqlObject]:
         _history(shape),
         _at(shape),
         *comments(shape),
-        _data(shape),
+        _data(shape, hash),
     ]
 
 
@@ -405,12 +405,12 @@ def _at(shape: Shape) -> SqlObject:
     return function(name, text, "timestamptz")
 
 
-def _data(shape: Shape) -> SqlObject:
+def _data(shape: Shape, hash: str) -> SqlObject:
     module, machine = shape.module, shape.machine
     where = f"module = {literal(module.name)} and name = {literal(machine.name)}"
     text = (
         "insert into jet.machine (module, name, hash, manifest)\n"
-        f"values ({literal(module.name)}, {literal(machine.name)}, {literal(machine_hash(module, machine))},\n"
+        f"values ({literal(module.name)}, {literal(machine.name)}, {literal(hash)},\n"
         f"  {json_literal(manifest(module, machine))})\n"
         "on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;"
     )

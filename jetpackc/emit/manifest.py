@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from jetpackc.ir import canonical, chart, model as ir
@@ -16,11 +17,10 @@ def machine_hash(module: ir.Module, machine: ir.Machine) -> str:
     return canonical.digest(replace(module, events=(), machines=(machine,), schedules=(), doc=""))
 
 
-def module_hash(module: ir.Module) -> str:
-    """The same for a whole module."""
+def module_hash(module: ir.Module, machines: Sequence[str]) -> str:
+    """The same for a whole module, of the hashes of its machines."""
     alone = canonical.digest(replace(module, machines=()))
-    hashes = [alone, *(machine_hash(module, machine) for machine in module.machines)]
-    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+    return hashlib.sha256(" ".join((alone, *machines)).encode()).hexdigest()
 
 
 def manifest(module: ir.Module, machine: ir.Machine) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
@@ -23,7 +23,7 @@ Kind = Literal[
 ]
 _STRING_OR_COMMENT = re.compile(r"('[^']*')|--[^\n]*")
 """What looks like white space or a comment inside a string is neither."""
-_LINE = re.compile(r" line \d+', errcode = '54001'")
+_LINE = re.compile(r" line \d+(?=', errcode = '54001')")
 """The place that the error of the hop limit names."""
 
 
@@ -45,16 +45,19 @@ class SqlObject:
     signature: str = ""
     within: str = ""
     identity: str = ""
+    fingerprint: str = field(init=False, compare=False, repr=False)
+    """Equal for texts that differ only in comments, white space and places, so that moved lines change nothing."""
+
+    def __post_init__(self) -> None:
+        text = self.identity or self.create
+        if "'54001'" in text:
+            text = _LINE.sub("", text)
+        object.__setattr__(self, "fingerprint", hashlib.sha256(_bare(text).encode()).hexdigest()[:16])
 
     @property
     def key(self) -> str:
         """What it is found by: kind and name."""
         return f"{self.kind} {self.name}"
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for texts that differ only in comments, white space and places, so that moved lines change nothing."""
-        return hashlib.sha256(_bare(_LINE.sub("", self.identity or self.create)).encode()).hexdigest()[:16]
 
     @property
     def replaceable(self) -> bool:
@@ -63,16 +66,17 @@ class SqlObject:
 
 
 def _bare(text: str) -> str:
-    """The text without comments, each stretch of white space outside of strings as one blank or, beside a string, none."""
-    found: list[str] = []
-    code: list[str] = []
-    for index, part in enumerate(_STRING_OR_COMMENT.split(text)):
-        if index % 2 == 0:
-            code += part.split()
-        elif part is not None:
-            found += (" ".join(code), part)
-            code = []
-    return " ".join((*found, " ".join(code)))
+    """The text without comments, each stretch of white space outside of strings as one blank or, beside a string, none.
+    No string of ours goes over a line end."""
+    if "--" in text:
+        text = "\n".join([_uncommented(line) if "--" in line else line for line in text.split("\n")])
+    parts = text.split("'")
+    parts[::2] = [f" {' '.join(code.split())} " for code in parts[::2]]
+    return "'".join(parts)[1:-1]
+
+
+def _uncommented(line: str) -> str:
+    return _STRING_OR_COMMENT.sub(r"\1", line) if "'" in line else line.partition("--")[0]
 
 
 def function(name: str, create: str, types: str) -> SqlObject:

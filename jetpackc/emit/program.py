@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jetpackc.emit.comments import comment
 from jetpackc.emit.machine import machine_objects
-from jetpackc.emit.manifest import module_hash
+from jetpackc.emit.manifest import machine_hash, module_hash
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
 from jetpackc.emit.schedules import schedules
@@ -14,9 +14,13 @@ from jetpackc.emit.timers import timers_of
 from jetpackc.emit.work import has_timeouts
 from jetpackc.ir import model as ir
 from jetpackc.ir.kin import Kin
+from jetpackc.parallel import mapped
 
 SUPPORT_VERSION = 2
 """The version of the schema `jet` that this compiler writes; `jet.meta` tells the one installed."""
+
+Machine = tuple[str, list[SqlObject]]
+"""A machine's hash, and its objects."""
 
 
 def emit(program: ir.Program) -> tuple[SqlObject, ...]:
@@ -25,8 +29,12 @@ def emit(program: ir.Program) -> tuple[SqlObject, ...]:
     for module in program.modules:  # tables of one module may have columns of another's types
         objects += _schema(module)
     kin = Kin(program)
+    shapes = [Shape(module, machine, kin) for module in program.modules for machine in module.machines]
+    made = mapped(_machine, shapes)
     for module in program.modules:
-        objects += _machines(module, kin)
+        count = len(module.machines)
+        objects += _machines(module, shapes[:count], made[:count])
+        made, shapes = made[count:], shapes[count:]
     return tuple(objects)
 
 
@@ -44,10 +52,15 @@ def _schema(module: ir.Module) -> list[SqlObject]:
     return objects
 
 
-def _machines(module: ir.Module, kin: Kin) -> list[SqlObject]:
-    shapes = [Shape(module, machine, kin) for machine in module.machines]
-    objects = [one for shape in shapes for one in machine_objects(shape)]
-    return [*objects, *_tick(module, shapes), *schedules(module), *timers_of(module, shapes), _data(module)]
+def _machines(module: ir.Module, shapes: list[Shape], made: list[Machine]) -> list[SqlObject]:
+    objects = [one for _, found in made for one in found]
+    data = _data(module, [hash for hash, _ in made])
+    return [*objects, *_tick(module, shapes), *schedules(module), *timers_of(module, shapes), data]
+
+
+def _machine(shape: Shape) -> Machine:
+    hash = machine_hash(shape.module, shape.machine)
+    return hash, machine_objects(shape, hash)
 
 
 def _enum(module: ir.Module, enum: ir.Enum) -> list[SqlObject]:
@@ -89,13 +102,14 @@ def _tick(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
     ]
 
 
-def _data(module: ir.Module) -> SqlObject:
+def _data(module: ir.Module, machines: list[str]) -> SqlObject:
     from jetpackc import __version__  # noqa: PLC0415 - reads the package's metadata
 
+    hash = module_hash(module, machines)
     text = (
         "insert into jet.module (name, hash, compiler)\n"
-        f"values ({literal(module.name)}, {literal(module_hash(module))}, {literal(__version__)})\n"
+        f"values ({literal(module.name)}, {literal(hash)}, {literal(__version__)})\n"
         "on conflict (name) do update set hash = excluded.hash, compiler = excluded.compiler, applied_at = clock_timestamp();"
     )
     drop = f"delete from jet.module where name = {literal(module.name)};"
-    return SqlObject("data", f"jet.module {module.name}", text, drop, identity=module_hash(module))
+    return SqlObject("data", f"jet.module {module.name}", text, drop, identity=hash)

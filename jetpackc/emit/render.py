@@ -27,8 +27,10 @@ def render(template: str, **values: object) -> Sql:
 
 def _tidy(text: str) -> str:
     """No white space at line ends, and a blank line before a comment that begins a new thought."""
-    text = "\n".join([line.rstrip() for line in text.strip().split("\n")])
-    return _THOUGHT.sub(r"\1\n\n\2", _BLANK_LINES.sub("\n\n", text))
+    text = "\n".join(map(str.rstrip, text.strip().split("\n")))
+    if "\n\n\n" in text:  # ten times as fast as the pattern where there are none, and there are few
+        text = _BLANK_LINES.sub("\n\n", text)
+    return _THOUGHT.sub(r"\1\n\n\2", text)
 
 
 def _finalize(value: object) -> object:

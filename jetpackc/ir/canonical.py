@@ -24,7 +24,8 @@ _NODES: dict[str, type] = {
 }
 
 
-_quoted = json.encoder.encode_basestring
+quoted = json.encoder.encode_basestring
+"""A string as JSON, with every letter as it is."""
 
 _WIDTH = 100
 """The longest line that several values stand on, its indentation not counted."""
@@ -45,25 +46,28 @@ def digest(node: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def pretty(data: Any) -> str:
+def pretty(data: Any, margin: str = "\n") -> str:
     """Data as JSON to be read and compared by people: an object or a list that fits on a line stands on one. The
-    standard library's indented JSON takes ten times as long, and ten times the lines."""
-    if isinstance(data, dict):
-        parts = [f"{_quoted(key)}: {pretty(data[key])}" for key in sorted(data)]
-        return _bracketed("{", parts, "}")
+    standard library's indented JSON takes ten times as long, and ten times the lines. `margin` is a line end with the
+    indentation of the line that the data begins on."""
     if isinstance(data, str):
-        return _quoted(data)
+        return quoted(data)
+    inner = margin + "  "
+    if isinstance(data, dict):
+        parts = [f"{quoted(key)}: {pretty(data[key], inner)}" for key in sorted(data)]
+        return _bracketed("{", parts, "}", margin)
     if isinstance(data, list):
-        return _bracketed("[", [pretty(item) for item in data], "]")
+        return _bracketed("[", [pretty(item, inner) for item in data], "]", margin)
     return json.dumps(data)
 
 
-def _bracketed(opening: str, parts: list[str], closing: str) -> str:
-    line = ", ".join(parts)
-    if len(line) <= _WIDTH and "\n" not in line:
-        return f"{opening}{line}{closing}"
-    inside = ",\n".join(parts).replace("\n", "\n  ")
-    return f"{opening}\n  {inside}\n{closing}"
+def _bracketed(opening: str, parts: list[str], closing: str, margin: str) -> str:
+    if sum(map(len, parts)) <= _WIDTH:
+        line = ", ".join(parts)
+        if len(line) <= _WIDTH and "\n" not in line:
+            return f"{opening}{line}{closing}"
+    inner = margin + "  "
+    return f"{opening}{inner}{f',{inner}'.join(parts)}{margin}{closing}"
 
 
 def loads(text: str) -> model.Program:
@@ -89,7 +93,7 @@ def loads(text: str) -> model.Program:
 
 def encode(value: Any) -> Any:
     """A node, or a tuple of them, as data for `json.dumps`: what the canonical JSON has in its place."""
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return [encode(item) for item in value]
     kind = type(value).__name__
     if kind not in _NODES:
@@ -97,7 +101,7 @@ def encode(value: Any) -> Any:
     shown: dict[str, Any] = {"kind": kind}
     for name, key, default in _members(kind):
         item = getattr(value, name)
-        if type(item) is not type(default) or item != default:
+        if item is not default and (type(item) is not type(default) or item != default):
             shown[key] = item if type(item) is str else encode(item)
     return shown
 

@@ -44,7 +44,11 @@ class Kin:
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """The machines that each one's parent may be of."""
-        return {name: tuple(other for other in self.machines if name in self.children[other]) for name in self.machines}
+        found: dict[str, list[str]] = {name: [] for name in self.machines}
+        for parent, children in self.children.items():
+            for child in children:
+                found[child].append(parent)
+        return {name: tuple(parents) for name, parents in found.items()}
 
     def below(self, name: str) -> tuple[str, ...]:
         """The machines that descendants may be of; itself too, if it makes its like."""

@@ -38,19 +38,16 @@ def locked(program: ir.Program, objects: Iterable[SqlObject]) -> Lock:
 
 def dumps(lock: Lock) -> str:
     """The file's text."""
-    objects = ",\n".join(f"    {_json(key)}: {_json(_written(entry))}" for key, entry in lock.objects.items())
-    program = canonical.pretty(canonical.encode(lock.program)).replace("\n", "\n  ")
+    objects = ",\n".join(f"    {canonical.quoted(key)}: {_written(entry)}" for key, entry in lock.objects.items())
+    program = canonical.pretty(canonical.encode(lock.program), "\n  ")
     head = f'{{\n  "lock": 1,\n  "ir": {canonical.VERSION},\n'
     return f'{head}  "objects": {{\n{objects}\n  }},\n  "program": {program}\n}}\n'
 
 
-def _written(entry: Entry) -> dict[str, str]:
-    members = {"fingerprint": entry.fingerprint, "signature": entry.signature, "drop": entry.drop}
-    return {name: value for name, value in members.items() if value}
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False)
+def _written(entry: Entry) -> str:
+    members = (("fingerprint", entry.fingerprint), ("signature", entry.signature), ("drop", entry.drop))
+    shown = [f'"{name}": {canonical.quoted(value)}' for name, value in members if value]
+    return f"{{{', '.join(shown)}}}"
 
 
 def loads(text: str) -> Lock:
