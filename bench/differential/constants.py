@@ -33,23 +33,24 @@ def _fails(expr: ir.Expr, scope: Scope) -> bool:
 def _reads(expr: ir.Expr) -> bool:
     """Whether anything in it changes from one time to the next."""
     return any(
-        isinstance(node, ir.Ref) or (isinstance(node, ir.Call) and node.function == "backoff") for node in _nodes(expr)
+        isinstance(node, ir.Ref) or (isinstance(node, ir.Call) and node.function == "backoff") for node in nodes(expr)
     )
 
 
 def _expressions(value: object) -> Iterator[ir.Expr]:
-    return (node for node in _nodes(value) if isinstance(node, _EXPRESSIONS))
+    return (node for node in nodes(value) if isinstance(node, _EXPRESSIONS))
 
 
-def _nodes(value: object) -> Iterator[object]:
+def nodes(value: object) -> Iterator[object]:
+    """All that a part of a program is made of, itself first."""
     if isinstance(value, tuple):
         for item in value:
-            yield from _nodes(item)
+            yield from nodes(item)
     elif is_dataclass(value):
         yield value
         kind: Any = type(value)
         for name in _fields(kind):
-            yield from _nodes(getattr(value, name))
+            yield from nodes(getattr(value, name))
 
 
 @cache

@@ -149,7 +149,9 @@ class Both:
                 f"select jsonb_agg(id order by n) from {step.machine}_create_many({tasks}) with ordinality as c (id, n)"
             )
         kinds = {param.name: param.type.kind for param in self.machines[step.machine].params}
-        named = ", ".join(f"{name} => {argument(value, kinds.get(name, ''))}" for name, value in step.tasks[0].items())
+        named = ", ".join(
+            f'"{name}" => {argument(value, kinds.get(name, ""))}' for name, value in step.tasks[0].items()
+        )
         return f"select jsonb_build_array({step.machine}_create({named}))"
 
     def _end_json(self, end: End) -> dict[str, Any] | None:
