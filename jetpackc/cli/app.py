@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "test": ("test", "Run the `test` blocks on a real database, in virtual time."),
         "run": ("step", "Step a machine through events, with no database."),
         "graph": ("graph", "Draw machines as Mermaid, Graphviz or SVG."),
+        "schedules": ("schedules", "Tell schedules and their next runs; pause one."),
         "explain": ("check", "Explain a code such as J101."),
     },
     "Database": {

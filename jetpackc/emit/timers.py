@@ -207,7 +207,8 @@ def _due(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
     ]
     if module.schedules:
         queries.append(
-            f"select min(s.at) from jet.slot s where s.module = {literal(module.name)} and s.outcome is null and s.at > _after"
+            f"select min(s.at) as at from jet.slot s where s.module = {literal(module.name)}"
+            " and s.outcome is null and s.at > _after"
         )
     if not queries:
         return []
