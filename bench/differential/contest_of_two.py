@@ -12,10 +12,10 @@ from typing import Any
 from random_steps import Claim, Create, End, Ref, Resolve, Retry, Send, Step, Stop, Tick
 from server_side import Database, read
 
-from jetpackc.interpret import Hop, Task, UndoneError, World
-from jetpackc.interpret.values import json_text, text, to_json
-from jetpackc.interpret.world import Finished
+from jetpackc.interpret import Event, Hop, Task, UndoneError, World
 from jetpackc.ir import model as ir
+from jetpackc.values.convert import json_text, to_json
+from jetpackc.values.text import text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ACTOR = "postgres"
@@ -197,9 +197,7 @@ class Both:
             case Claim():
                 return self._claimed(step, answer)
             case Resolve():
-                finished = [each for end in step.ends if (each := self._finished(end))]
-                found = self.world.resolve(self._worker(step.machine).name, finished)
-                return {str(id): result for id, result in found.items()}
+                return self._resolved(step)
             case Retry():
                 sent = self.world.retry(self._there(step.task).id, ACTOR)
                 return [sent.applied, sent.state]
@@ -224,11 +222,15 @@ class Both:
             answer[:] = sorted([row[0], row[2], row[3]] for row in answer)
         return sorted([task.id, task.attempts, task.state] for task in claimed) or None
 
-    def _finished(self, end: End) -> Finished | None:
-        task = self._at(end.task)
-        if task is None or not -1 < end.lease < len(self.leases.get(task.id, [])):
-            return None
-        return Finished(task.id, self.leases[task.id][end.lease][1], end.event, end.payload, end.set)
+    def _resolved(self, step: Resolve) -> dict[str, str]:
+        """Ended in the order of ids, as a batch is in Postgres."""
+        worker, there = self._worker(step.machine).name, [(self._at(end.task), end) for end in step.ends]
+        ended = [(task.id, end) for task, end in there if task and -1 < end.lease < len(self.leases.get(task.id, ()))]
+        found = {}
+        for id, end in sorted(ended, key=lambda each: each[0]):
+            event = Event(end.event, end.payload, end.set)
+            found[str(id)] = self.world.resolve(worker, id, self.leases[id][end.lease][1], event)
+        return found
 
     # ------------------------------------------------------------ all there is
 

@@ -69,7 +69,8 @@ class _Show:
     as_json: bool
 
     def hop(self, hop: Hop, machine: str, kinds: Mapping[str, str]) -> None:
-        from jetpackc.interpret.values import json_text, text, to_json
+        from jetpackc.values.convert import json_text, to_json
+        from jetpackc.values.text import text
 
         changed = {name: to_json(value, kinds[name]) for name, value in hop.changed.items()}
         at = text(hop.at - BEGINNING, "interval")
@@ -85,7 +86,7 @@ class _Show:
         click.echo(f"{at}  {hop.id} {machine}  {f'{hop.event}  ' if hop.event else ''}{moved.strip()}{dim(details)}")
 
     def task(self, task: Task, kinds: Mapping[str, str]) -> None:
-        from jetpackc.interpret.values import json_text, to_json
+        from jetpackc.values.convert import json_text, to_json
 
         vars = {name: to_json(value, kinds[name]) for name, value in task.vars.items()}
         stuck = task.stuck.error if task.stuck else None
@@ -188,7 +189,7 @@ class Story:
         return self._world.tasks[id]
 
     def _event(self, id: int, event: str, words: Sequence[str]) -> Callable[[], object]:
-        from jetpackc.interpret.world import Finished
+        from jetpackc.interpret import Event
         from jetpackc.ir.chart import LIFECYCLE
 
         task = self._task(id)
@@ -200,7 +201,7 @@ class Story:
         if lease is None:
             raise Usage(f"no handler runs for task {id}, which is in `{task.state}`", "`claim` starts what can be run")
         payload = _json(values(f"`{event}`", words, self._outcome(task, event), machine))
-        return lambda: self._world.resolve(WORKER, [Finished(id, lease.token, event, payload)])
+        return lambda: self._world.resolve(WORKER, id, lease.token, Event(event, payload))
 
     def _outcome(self, task: Task, event: str) -> tuple[Any, ...]:
         found = fields_of(self._manifests[task.machine]["work"][task.state]["outcomes"].get(event, ()))
@@ -212,7 +213,7 @@ def _json(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> Any:
-    from jetpackc.interpret.values import text
+    from jetpackc.values.text import text
 
     if isinstance(value, timedelta):
         return text(value, "interval")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from jetpackc.interpret.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
-from jetpackc.interpret.values import Enums, to_json
 from jetpackc.ir import chart, model as ir
+from jetpackc.values.convert import cast, to_json
+from jetpackc.values.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
+from jetpackc.values.fields import lacking, values
+from jetpackc.values.text import Enums
 
 MAX_HOPS = 100
+_INT = ir.Type("int")
+_NOW = timedelta()
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,171 +36,179 @@ class Dispatch:
     """One dispatch. `task` is a copy that changes on the way; `hops` and `spawned` are what came of it."""
 
     machine: ir.Machine
+    enums: Enums
     task: Task
     at: datetime
-    enums: Enums
     actor: str
     hops: list[Hop] = field(default_factory=list)
     spawned: list[Spawned] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     """The vars that this hop has set so far."""
 
-    def begin(self, delay: timedelta | None) -> None:
-        """A new task: the enters of its initial state, and on. Raises UndoneError."""
-        target = self.task.state
-        self._stand(target, delay)
-        move = self._enter(chart.ancestors(self.machine, target)[::-1])
-        self._record(None, None)
+    def begin(self, new: Spawned) -> None:
+        """Tasks: params as they are given, else defaults; then the enters of the initial state. Raises UndoneError."""
+        scope, task = self._scope(), self.task
+        for param in self.machine.params:
+            value, type = new.arguments.get(param.name, (None, param.type))
+            given = cast(value, type, param.type, self.enums)
+            task.params[param.name] = _default(param, scope) if given is None else given
+        for var in self.machine.vars:
+            task.vars[var.name] = _default(var, scope)
+        if new.priority is not None:
+            task.priority = new.priority
+        elif self.machine.priority is not None:
+            task.priority = scope.value(self.machine.priority, _INT)
+        self._stand(task.state, new.delay)
+        move = self._enter(chart.ancestors(self.machine, task.state)[::-1])
+        self.record(None, None, None, task.state)
         self._go_on(move)
 
     def take(self, event: Event) -> bool:
-        """Take an event; False, and nothing has changed, where no clause takes it. Raises UndoneError."""
-        event = self.filled(event)
-        clause = self._pick(event.name, event.fields)
+        """Events: do what the first clause whose guard is true says; False where there is none. Raises UndoneError.
+
+        Work: what a handler set counts before the guards do; ERROR drops it."""
+        if not chart.clauses(self.machine, self.task.state, event.name):
+            return False
+        if event.name != "ERROR":
+            given = [var for var in self.machine.vars if var.name in event.set]
+            self.task.vars |= values(given, event.set, self.enums)
+            self.assigned |= {var.name for var in given}
+        payload, fields = self.read(event)
+        clause, state = self._pick(event.name, fields), self.task.state
         if clause is None:
             return False
-        state = self.task.state
-        move = self._clause(clause, event.fields)
+        move = self._clause(clause, fields)
         following = self._move(move) if move else None
-        self._record(event, state)
+        self.record(event.name, payload, state, self.task.state)
         self._go_on(following)
         return True
 
-    def filled(self, event: Event) -> Event:
-        """The event with the defaults of the fields that are missing or null."""
-        payload, fields = dict(event.payload or {}), dict(event.fields)
-        for each in chart.fields(self.machine, event.name, self.task.state):
+    def read(self, event: Event) -> tuple[Any, dict[str, Any]]:
+        """Events: the payload with its defaults, which stand in for what is left out or null; its fields' values."""
+        payload, fields = dict(event.payload or {}), self._fields(event)
+        for each in fields:
             if each.default is not None and payload.get(each.name) is None:
-                fields[each.name] = self._scope({}).value(each.default, each.type)
-                payload[each.name] = to_json(fields[each.name], each.type.kind)
-        return replace(event, payload=payload or event.payload, fields=fields)
+                payload[each.name] = to_json(_default(each, self._scope()), each.type.kind)
+        return payload or event.payload, values(fields, payload, self.enums)
+
+    def lacking(self, event: Event) -> str | None:
+        """Work: which field of what a handler returned is missing; None where it fits, or where no clause takes it."""
+        if event.name == "ERROR" or not chart.clauses(self.machine, self.task.state, event.name):
+            return None
+        return lacking(event.name, event.payload or {}, self._fields(event))
+
+    def _fields(self, event: Event) -> tuple[ir.Field, ...]:
+        return chart.ERROR_FIELDS if event.name == "ERROR" else chart.fields(self.machine, event.name, self.task.state)
+
+    # ------------------------------------------------------------ from hop to hop
 
     def _go_on(self, move: Move | None) -> None:
+        """One dispatch: on, until the task rests."""
         while move is not None:
             state = self.task.state
-            following = self._move(move)
-            self._record(None, state)
-            move = following
-        self._refuse_nulls()
-
-    def _refuse_nulls(self) -> None:
-        """An ERROR that lacks a field, which no worker sends, is null where the program's types say it is not."""
-        for var in self.machine.vars:
+            move = self._move(move)
+            self.record(None, None, state, self.task.state)
+        for var in self.machine.vars:  # an ERROR that no worker sends may lack fields: null, where types say it is not
             if self.task.vars[var.name] is None and not var.type.optional:
                 raise UndoneError(NO_VALUE, f"{var.name} of {self.task.machine} is null")
 
-    # ------------------------------------------------------------ one hop
-
     def _pick(self, event: str, fields: Mapping[str, Any]) -> ir.Clause | None:
-        scope = self._scope(fields)
-        found = chart.clauses(self.machine, self.task.state, event)
-        return next((clause for clause in found if scope.holds(clause.guard)), None)
+        """Events: clauses from top to bottom, then those of the states around, then the machine's."""
+        scope, clauses = self._scope(fields), chart.clauses(self.machine, self.task.state, event)
+        return next((clause for clause in clauses if scope.holds(clause.guard)), None)
 
     def _move(self, move: Move) -> Move | None:
-        """Leave, arrive, enter; gives the arrow that an enter took."""
-        source = chart.ancestors(self.machine, self.task.state)
-        target = chart.ancestors(self.machine, move.target)
+        """One dispatch: exits from inner to outer, the state, enters from outer to inner; gives an enter's arrow."""
         if move.target == self.task.state and move.reenters is None:
             if move.delay is not None and self.task.stuck is None:
                 self.task.run_at = self._later(move.delay)
             return None
-        shared = self._shared(source, target, move.reenters)
+        source, target = (chart.ancestors(self.machine, leaf) for leaf in (self.task.state, move.target))
+        shared = _shared(source, target, move.reenters)
         for state in source[: len(source) - shared]:
             for clause in state.exit:
-                if self._scope({}).holds(clause.guard):
-                    self._block(clause.body, {}, clause)
+                if self._scope().holds(clause.guard):
+                    self._clause(clause)
         self._stand(move.target, move.delay)
         return self._enter(target[: len(target) - shared][::-1])
 
-    def _shared(self, source: Sequence[ir.State], target: Sequence[ir.State], reenters: str | None) -> int:
-        """How many states around both are neither left nor entered."""
-        if reenters is not None:
-            return next(n for n, state in enumerate(source[::-1]) if state.name == reenters)
-        around = {state.name for state in source}
-        return sum(state.name in around for state in target)
-
-    def _stand(self, target: str, delay: timedelta | None) -> None:
+    def _stand(self, leaf: str, delay: timedelta | None) -> None:
+        """States: the column holds the innermost. Work: one with a LOCKED_BY_WORKER clause is a queue."""
         task = self.task
-        task.state, task.entered_at = target, self.at
-        task.ended = chart.is_final(self.machine, target)
+        task.state, task.entered_at = leaf, self.at
         task.lease = task.stuck = None
-        if chart.clauses(self.machine, target, chart.LOCKED):
-            task.run_at = self._later(delay or timedelta())
-        elif chart.states(self.machine)[target].run is None:
+        task.ended = chart.is_final(self.machine, leaf)
+        if chart.clauses(self.machine, leaf, chart.LOCKED):
+            task.run_at = self._later(delay or _NOW)
+        elif chart.states(self.machine)[leaf].run is None:
             task.run_at = None
 
     def _later(self, delay: timedelta) -> datetime:
-        return self.at + max(delay, timedelta())
+        return self.at + max(delay, _NOW)
 
     def _enter(self, states: Sequence[ir.State]) -> Move | None:
+        """Effects: all `enter`s that hold run, in order, until one takes an arrow."""
         for state in states:
             for clause in state.enter:
-                if self._scope({}).holds(clause.guard) and (move := self._clause(clause, {})):
+                if self._scope().holds(clause.guard) and (move := self._clause(clause)):
                     return move
         return None
 
-    # ------------------------------------------------------------ statements
+    # ------------------------------------------------------------ effects
 
-    def _clause(self, clause: ir.Clause, fields: Mapping[str, Any]) -> Move | None:
-        """Do what a clause says, and what answers the event that it raises."""
-        taken = self._block(clause.body, fields, clause)
-        if not isinstance(taken, ir.Raise):
-            return taken
-        answer = self._pick(taken.event, {})
-        return self._clause(answer, {}) if answer else None
+    def _clause(self, clause: ir.Clause, fields: Mapping[str, Any] = _NONE) -> Move | None:
+        """Effects: do what a clause says, and what answers the event that it raises; gives its arrow."""
+        scope = self._scope(fields)
+        match self._block(clause.body, scope):
+            case ir.Raise(event):
+                answer = self._pick(event, _NONE)
+                return self._clause(answer) if answer else None
+            case ir.Goto(target, delay, reenter):
+                left = chart.reentered(self.machine, self.task.state, clause) if reenter else None
+                return Move(target, None if delay is None else scope.value(delay), left)
+        return None
 
-    def _block(
-        self, body: Sequence[ir.Statement], fields: Mapping[str, Any], clause: ir.Clause
-    ) -> Move | ir.Raise | None:
+    def _block(self, body: Sequence[ir.Statement], scope: Scope) -> ir.Goto | ir.Raise | None:
         for statement in body:
-            taken = self._statement(statement, fields, clause)
+            taken = self._statement(statement, scope)
             if taken is not None:
                 return taken
         return None
 
-    def _statement(
-        self, statement: ir.Statement, fields: Mapping[str, Any], clause: ir.Clause
-    ) -> Move | ir.Raise | None:
-        scope = self._scope(fields)
+    def _statement(self, statement: ir.Statement, scope: Scope) -> ir.Goto | ir.Raise | None:
+        """Effects: one row of the table there; what ends a block is given back."""
         match statement:
-            case ir.Set():
-                self._set(statement, scope)
-            case ir.Goto():
-                owner = chart.owner(self.machine, self.task.state, clause) or self.task.state
-                delay = None if statement.delay is None else scope.value(statement.delay)
-                return Move(statement.target, delay, owner if statement.reenter else None)
-            case ir.Raise():
+            case ir.Goto() | ir.Raise():
                 return statement
-            case ir.Fail():
-                raise UndoneError(FAIL, scope.value(statement.message))
-            case ir.Spawn():
-                self._spawn(statement, scope)
             case ir.When():
                 arms = (branch.body for branch in statement.branches if scope.holds(branch.guard))
-                return self._block(next(arms, ()), fields, clause)
+                return self._block(next(arms, ()), scope)
+            case ir.Set(name="attempts"):
+                self.task.attempts = scope.value(statement.value, _INT)
+            case ir.Set():
+                var = next(var for var in self.machine.vars if var.name == statement.name)
+                self.task.vars[var.name] = scope.value(statement.value, var.type)
+                self.assigned.add(var.name)
+            case ir.Spawn():
+                self._spawn(statement, scope)
+            case ir.Fail():
+                raise UndoneError(FAIL, scope.value(statement.message))
         return None
-
-    def _set(self, statement: ir.Set, scope: Scope) -> None:
-        if statement.name == "attempts":
-            self.task.attempts = scope.value(statement.value, ir.Type("int"))
-            return
-        var = next(var for var in self.machine.vars if var.name == statement.name)
-        self.assigned.add(var.name)
-        self.task.vars[var.name] = scope.value(statement.value, var.type)
 
     def _spawn(self, statement: ir.Spawn, scope: Scope) -> None:
         module, _, machine = statement.machine.rpartition(".")
-        module = module or self.task.machine.partition(".")[0]
-        given = {name: (scope.value(value), value.type) for name, value in statement.arguments}
+        name = f"{module or self.task.machine.partition('.')[0]}.{machine}"
+        given = {param: (scope.value(value), value.type) for param, value in statement.arguments}
         delay = None if statement.delay is None else scope.value(statement.delay)
-        self.spawned.append(Spawned(f"{module}.{machine}", given, statement.root, delay))
+        self.spawned.append(Spawned(name, given, statement.root, delay))
 
-    def _scope(self, fields: Mapping[str, Any]) -> Scope:
+    def _scope(self, fields: Mapping[str, Any] = _NONE) -> Scope:
         return Scope(self.task, self.at, self.enums, fields)
 
     # ------------------------------------------------------------ history
 
-    def _record(self, event: Event | None, source: str | None) -> None:
+    def record(self, event: str | None, payload: Any, source: str | None, target: str | None) -> None:
+        """One dispatch: a hop is a row of the history, and more than 100 are an error."""
         task = self.task
         if len(self.hops) == MAX_HOPS:
             message = f"more than {MAX_HOPS} hops from one event to {task.machine} {task.id}, in state {task.state}"
@@ -202,5 +216,16 @@ class Dispatch:
         task.seq += 1
         changed = {} if source is None else {name: task.vars[name] for name in self.assigned}
         self.assigned = set()
-        name, payload = (event.name, event.payload) if event else (None, None)
-        self.hops.append(Hop(task.id, task.seq, self.at, name, payload, source, task.state, changed, self.actor))
+        self.hops.append(Hop(task.id, task.seq, self.at, event, payload, source, target, changed, self.actor))
+
+
+def _shared(source: Sequence[ir.State], target: Sequence[ir.State], reenters: str | None) -> int:
+    """How many states around both are neither left nor entered."""
+    if reenters is not None:
+        return next(n for n, state in enumerate(source[::-1]) if state.name == reenters)
+    around = {state.name for state in source}
+    return sum(state.name in around for state in target)
+
+
+def _default(field: ir.Field, scope: Scope) -> Any:
+    return None if field.default is None else scope.value(field.default, field.type)

@@ -1,11 +1,22 @@
-"""What there is: tasks, and the history of what happened to them."""
+"""What there is: tasks, the history of what happened to them, and what is on its way."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+
+from jetpackc.ir.model import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event on its way to a task: its payload in JSON, as it was given, and the vars that a handler set besides."""
+
+    name: str
+    payload: Any = None
+    set: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +25,13 @@ class Lease:
 
     worker: str
     token: int
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """What could not be dispatched to a task, and why."""
 
-    event: str
-    payload: Any
-    set: Mapping[str, Any]
+    event: Event
     error: str
 
 
@@ -77,22 +85,13 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An event on its way to a task: its payload as it was given, the values of its fields, who sends it."""
-
-    name: str
-    payload: Any
-    fields: Mapping[str, Any]
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
 class Spawned:
-    """A task to be made: by a caller, or by a dispatch once it has come to rest."""
+    """A task to be made, by a caller or by a dispatch: its machine (`module.name`), its arguments with their types,
+    whether it stands alone."""
 
     machine: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, tuple[Any, Type]]
     root: bool
-    delay: Any
+    delay: timedelta | None
     priority: int | None = None
     key: str | None = None

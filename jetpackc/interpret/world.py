@@ -1,4 +1,4 @@
-"""All tasks of a program, and what may be done to them: create, send, claim, finish, sweep, retry.
+"""All tasks of a program, and what may be done to them: create, send, claim, resolve, sweep, retry.
 
 What is done is done whole or not at all. The caller is the clock: it sets `now`, and time goes on for no other reason.
 """
@@ -7,64 +7,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
-from types import MappingProxyType
 from typing import Any
 
-from jetpackc.interpret import payloads
 from jetpackc.interpret.dispatch import Dispatch
-from jetpackc.interpret.errors import BAD_CALL, CONFLICT, NO_TASK, RefusedError, UndoneError
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
-from jetpackc.interpret.values import Enums, cast
 from jetpackc.ir import chart, model as ir
+from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
+from jetpackc.values.fields import called
+from jetpackc.values.text import Enums
 
 NewId = Callable[[str, int | None], int]
 """Gives the id of a new task, from its machine and its parent."""
 
-_FALLS = frozenset(("RELEASED", "TIMEOUT", "LEASE_EXPIRED"))
 NO_TIME = timedelta()
 SWEEPER = "jet.tick"
 _MOMENT = timedelta(microseconds=1)
 
+_CONTROLS = (
+    ir.Field("_delay", ir.Type("interval", optional=True)),
+    ir.Field("_run_at", ir.Type("timestamptz", optional=True)),
+    ir.Field("_priority", ir.Type("int", optional=True)),
+    ir.Field("_key", ir.Type("text", optional=True)),
+)
+"""Tasks: what a creation may say besides params; a moment goes before a delay."""
 
-def counting() -> NewId:
-    """Ids 1, 2, 3, …"""
-    numbers = count(1)
-    return lambda _machine, _parent: next(numbers)
+_UNTAKEN = {
+    **{chart.LOCKED: None, "ERROR": None},
+    **{event: (event, "applied") for event in ("RELEASED", "TIMEOUT", "LEASE_EXPIRED")},
+}
+"""Work: what becomes of an event that no clause takes: nothing, or an ERROR of this type, with what its sender is told.
+Of any other, an ERROR that says why, and `failed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a run ended: what its handler returned or raised, and what it set."""
+class BrokenError(UndoneError):
+    """At most one: with this task there would be a second."""
 
-    id: int
-    token: int
-    event: str
-    payload: Any = None
-    set: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(self, task: int, unique: ir.Unique) -> None:
+        within = f" while in ({', '.join(unique.states)})" if unique.states else ""
+        super().__init__(CONFLICT, f"unique ({', '.join(unique.columns)}){within}: there is another such task")
+        self.task = task
 
 
 class World:
     """The tasks of one program. `tasks` and `history` are to be read; whatever is called may raise UndoneError."""
 
     def __init__(self, program: ir.Program, now: datetime, new_id: NewId | None = None) -> None:
-        modules = program.modules
         self.now = now
         self.tasks: dict[int, Task] = {}
         self.history: list[Hop] = []
-        self._machines = {f"{module.name}.{machine.name}": machine for module in modules for machine in module.machines}
-        self._enums = {
-            module.name: {enum.name: enum.values for enum in (*module.enums, *module.imported)} for module in modules
-        }
-        self._new_id = new_id or counting()
+        self._machines: dict[str, tuple[ir.Machine, Enums]] = {}
+        for module in program.modules:
+            enums = {enum.name: enum.values for enum in (*module.enums, *module.imported)}
+            self._machines |= {f"{module.name}.{machine.name}": (machine, enums) for machine in module.machines}
+        ids = count(1)
+        self._new_id = new_id or (lambda _machine, _parent: next(ids))
         self._tokens = count(1)
         self._resolved: set[int] = set()
         self._answers: dict[tuple[int, str], Sent] = {}
 
-    # ------------------------------------------------------------ for everybody
+    # ------------------------------------------------------------ for everybody: what fails, the caller is told
 
     def create(self, machine: str, params: Mapping[str, Any], actor: str) -> int:
         """A new task from JSON values, among which may be `_delay` or `_run_at`, `_priority` and `_key`; the id of the
@@ -76,33 +81,18 @@ class World:
         with self._whole():
             return [self._ask(machine, task, actor) for task in tasks]
 
-    def _ask(self, machine: str, task: Mapping[str, Any], actor: str) -> int:
-        begun, enums = self._machine(machine), self._enums_of(machine)
-        given = payloads.params(begun, {name: task[name] for name in task if name not in payloads.CONTROLS}, enums)
-        control = payloads.controls(task, self.now)
-        if control.delay is not None and not chart.clauses(begun, begun.initial, chart.LOCKED):
-            raise UndoneError(BAD_CALL, f"{machine} starts in {begun.initial}, where no worker takes it: no delay")
-        same = (each.id for each in self.tasks.values() if each.machine == machine and each.key == control.key)
-        there = None if control.key is None else next(same, None)
-        new = Spawned(machine, given, True, control.delay, control.priority, control.key)
-        return self._create(new, None, self.now, actor) if there is None else there
-
     def send(self, id: int, event: str, payload: Any, actor: str, key: str | None = None) -> Sent:
-        """Dispatch an event to a task; one that this key was sent with before, not again."""
+        """Events: one that no clause takes changes nothing, and stands in the history. What this key was sent with
+        before is not sent again."""
         task = self._task(id)
-        fields = payloads.sent(self._machine(task.machine), event, payload, self._enums_of(task.machine))
+        machine, enums = self._machines[task.machine]
+        signature = next((each for each in machine.signatures if each.event == event and not each.state), None)
+        if signature is None or event in chart.LIFECYCLE:
+            raise UndoneError(BAD_CALL, f"{machine.name} has no event {event}")
+        called(event, {} if payload is None else payload, signature.fields, enums)
         if key is not None and (id, key) in self._answers:
             return self._answers[id, key]
-        with self._whole():
-            coming = self._begun(task, actor).filled(Event(event, payload, fields, actor))
-            try:
-                applied = self._dispatch(task, coming)
-            except RefusedError as why:
-                refused = {"event": event, "payload": payload or None, "reason": str(why)}
-                applied, event, coming = False, "refused", replace(coming, payload=refused)
-            if not applied:
-                self._note(task, event, coming.payload, actor)
-            sent = Sent(applied, self.tasks[id].state)
+        sent = Sent(self._send(task, Event(event, payload), actor), self.tasks[id].state)
         if key is not None:
             self._answers[id, key] = sent
         return sent
@@ -110,197 +100,185 @@ class World:
     def retry(self, id: int, actor: str) -> Sent:
         """Dispatch again what a task is stuck on."""
         task = self._task(id)
-        stuck = task.stuck
-        if stuck is None:
+        if task.stuck is None:
             return Sent(False, task.state)
         with self._whole():
-            claimable = chart.clauses(self._machine(task.machine), task.state, chart.LOCKED)
-            self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if claimable else None)
-            if stuck.event != chart.LOCKED:
-                self._outcome(self.tasks[id], stuck.event, stuck.payload, stuck.set, actor)
+            queues = chart.clauses(self._machine(task), task.state, chart.LOCKED)
+            self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if queues else None)
+            if task.stuck.event.name != chart.LOCKED:
+                self._apply(self.tasks[id], task.stuck.event, actor)
             return Sent(True, self.tasks[id].state)
 
-    # ------------------------------------------------------------ for workers
+    def _ask(self, machine: str, given: Mapping[str, Any], actor: str) -> int:
+        found, enums = self._machines[machine]
+        types = {each.name: each.type for each in found.params}
+        values = called(found.name, given, (*found.params, *_CONTROLS), enums)
+        delay, moment, priority, key = (values.pop(each.name, None) for each in _CONTROLS)
+        if moment is not None:
+            delay = moment - self.now
+        if delay is not None and not chart.clauses(found, found.initial, chart.LOCKED):
+            raise UndoneError(BAD_CALL, f"{machine} starts in {found.initial}, where no worker takes it: no delay")
+        for task in self.tasks.values():
+            if key is not None and (task.machine, task.key) == (machine, key):
+                return task.id
+        arguments = {name: (value, types[name]) for name, value in values.items()}
+        return self._create(Spawned(machine, arguments, True, delay, priority, key), None, self.now, actor)
+
+    def _send(self, task: Task, event: Event, actor: str) -> bool:
+        """At most one: an event that would break a `unique` changes nothing, and stands in the history as refused."""
+        payload, _ = self._dispatch(task, actor).read(event)
+        try:
+            with self._whole():
+                if self._taken(task, event, actor):
+                    return True
+            self._note(task, event.name, payload, actor)
+        except BrokenError as error:
+            if error.task != task.id:
+                raise
+            refused = {"event": event.name, "payload": payload, "reason": str(error)}
+            self._note(task, "refused", refused, actor)
+        return False
+
+    # ------------------------------------------------------------ for workers: what fails, the task is told
 
     def claim(self, machine: str, worker: str, limit: int) -> list[Task]:
-        """Give a worker up to `limit` tasks to run, first those of the lowest priority, then the oldest."""
-        ready = [task for task in self.tasks.values() if task.machine == machine and self._claimable(task)]
+        """Work: give a worker up to `limit` tasks to run, first those of the lowest priority, then the oldest."""
+        ready = [task for task in self.tasks.values() if task.machine == machine and self._is_claimable(task)]
         ready.sort(key=lambda task: (task.priority, task.run_at, task.id))
-        claimed = (self._claim(task, worker) for task in ready[:limit])
-        return [task for task in claimed if task is not None]
+        locked = [task.id for task in ready[:limit] if self._step(task, Event(chart.LOCKED), worker) == "applied"]
+        running = [self.tasks[id] for id in locked if self._state(self.tasks[id]).run is not None]
+        for task in running:
+            task.lease = Lease(worker, next(self._tokens))
+        return running
 
-    def resolve(self, worker: str, outcomes: Sequence[Finished]) -> dict[int, str]:
-        """End runs, in the order of ids: what became of each."""
-        return {each.id: self._resolve(worker, each) for each in sorted(outcomes, key=lambda each: each.id)}
-
-    def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
-        """End the runs of workers that are gone, and those that took too long, and `grace` on top, which leaves it to
-        a worker that lives to end them itself; gives how many."""
-        due = [(task, why) for task in self.tasks.values() if (why := self._due(task, gone, grace))]
-        for task, why in due:
-            self._finish(task, Finished(task.id, 0, why), SWEEPER)
-        return len(due)
-
-    def _claimable(self, task: Task) -> bool:
-        queues = chart.clauses(self._machine(task.machine), task.state, chart.LOCKED)
-        return bool(queues) and task.stuck is None and task.run_at is not None and task.run_at <= self.now
-
-    def _claim(self, task: Task, worker: str) -> Task | None:
-        try:
-            with self._whole():
-                self._dispatch(task, Event(chart.LOCKED, None, {}, worker))
-        except UndoneError as error:
-            self._poisoned(task, Stuck(chart.LOCKED, None, {}, str(error)), worker)
-            return None
-        found = self.tasks[task.id]
-        if chart.states(self._machine(found.machine))[found.state].run is None:
-            return None
-        found.lease = Lease(worker, next(self._tokens), self.now)
-        return found
-
-    def _resolve(self, worker: str, outcome: Finished) -> str:
-        task = self.tasks.get(outcome.id)
+    def resolve(self, worker: str, id: int, token: int, event: Event) -> str:
+        """Work: end a run; what became of it. The result behind a lost lease is refused, and recorded."""
+        task = self.tasks.get(id)
         if task is None:
             return "missing"
-        if task.lease is None or (task.lease.worker, task.lease.token) != (worker, outcome.token):
-            if outcome.token in self._resolved:
+        if task.lease != Lease(worker, token):
+            if token in self._resolved:
                 return "duplicate"
-            late = {"event": outcome.event, "payload": outcome.payload}
-            self._note(task, "late", late, worker)
+            self._note(task, "late", {"event": event.name, "payload": event.payload}, worker)
             return "lost"
-        self._resolved.add(outcome.token)
-        return self._finish(task, outcome, worker)
+        self._resolved.add(token)
+        return self._step(task, event, worker)
 
-    def _finish(self, task: Task, outcome: Finished, actor: str) -> str:
-        try:
-            with self._whole():
-                return self._outcome(task, outcome.event, outcome.payload, outcome.set, actor)
-        except UndoneError as error:
-            stuck = Stuck(outcome.event, outcome.payload, outcome.set, str(error))
-            return self._poisoned(task, stuck, actor)
+    def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
+        """Work: do what is due by now; gives how many. `gone` are workers that are no more; a worker that lives has
+        `grace` to end by itself a run that takes too long."""
+        due = [(task, event) for task in self.tasks.values() if (event := self._due(task, gone, grace))]
+        for task, event in due:
+            self._step(task, Event(event), SWEEPER)
+        return len(due)
+
+    def _is_claimable(self, task: Task) -> bool:
+        queues = chart.clauses(self._machine(task), task.state, chart.LOCKED)
+        return bool(queues) and task.stuck is None and task.run_at is not None and task.run_at <= self.now
 
     def _due(self, task: Task, gone: Sequence[str], grace: timedelta) -> str | None:
+        """Work: the event that time brings to a task; of two, TIMEOUT."""
         if task.lease is None:
             return None
-        lost, timeout = task.lease.worker in gone, chart.states(self._machine(task.machine))[task.state].timeout
+        lost, timeout = task.lease.worker in gone, self._state(task).timeout
         if timeout is not None:
-            allowed = Scope(task, self.now, self._enums_of(task.machine), {}).value(timeout)
+            allowed = Scope(task, self.now, self._machines[task.machine][1], {}).value(timeout)
             if task.entered_at + allowed + (NO_TIME if lost else grace) <= self.now:
                 return "TIMEOUT"
         return "LEASE_EXPIRED" if lost else None
 
-    # ------------------------------------------------------------ outcomes
+    # ------------------------------------------------------------ one step of a batch
 
-    def _outcome(self, task: Task, event: str, payload: Any, set: Mapping[str, Any], actor: str) -> str:
-        """Dispatch how a run ended; what nothing takes, or does not fit, is an ERROR."""
-        machine, enums = self._machine(task.machine), self._enums_of(task.machine)
-        misfit = payloads.misfit(machine, task.state, event, payload)
-        if misfit is None:
-            fields = payloads.returned(machine, task.state, event, payload, enums)
-            changed = {} if event == "ERROR" else payloads.changes(machine, set, enums)
-            if self._dispatch(task, Event(event, payload, fields, actor), changed):
-                return "applied"
-        falls = event in _FALLS
-        kind, message = (event, event) if falls else ("payload", misfit) if misfit else ("unhandled", event)
-        self._error(task, kind, message or "", actor)
-        return "applied" if falls else "failed"
+    def _step(self, task: Task, event: Event, actor: str) -> str:
+        """What became of one task of a batch. A step that cannot be made is an ERROR, once, where that is taken; else
+        the task is stuck. Others never stop for it."""
+        told, why = self._try(task, event, actor)
+        if told is not None:
+            return told
+        if event.name != "ERROR" and self._try(task, _error("transition", why), actor)[0] == "applied":
+            return "failed"
+        self._note(task, "stuck", why, actor, stuck=Stuck(event, why), lease=None, run_at=None)
+        return "stuck"
 
-    def _error(self, task: Task, kind: str, message: str, actor: str) -> bool:
-        payload = {"type": kind, "message": message, "traceback": ""}
-        return self._dispatch(task, Event("ERROR", payload, payload, actor))
-
-    def _poisoned(self, task: Task, stuck: Stuck, actor: str) -> str:
-        """A step that cannot be made: ERROR once, where it is taken, else the task is set aside."""
+    def _try(self, task: Task, event: Event, actor: str) -> tuple[str | None, str]:
         try:
             with self._whole():
-                if stuck.event != "ERROR" and self._error(task, "transition", stuck.error, actor):
-                    return "failed"
-        except UndoneError:
-            pass
-        self._note(task, "stuck", stuck.error, actor, stuck=stuck, lease=None, run_at=None)
-        return "stuck"
+                return self._apply(task, event, actor), ""
+        except UndoneError as error:
+            return None, str(error)
+
+    def _apply(self, task: Task, event: Event, actor: str) -> str:
+        """Work: dispatch an event; what no clause takes, or lacks a field of its payload, may be an ERROR instead."""
+        lacking = self._dispatch(task, actor).lacking(event)
+        if lacking is None and self._taken(task, event, actor):
+            return "applied"
+        instead = _UNTAKEN.get(event.name, ("payload" if lacking else "unhandled", "failed"))
+        if instead is None:
+            return "waiting"
+        kind, told = instead
+        self._apply(task, _error(kind, lacking or event.name), actor)
+        return told
 
     # ------------------------------------------------------------ one dispatch
 
-    def _begun(self, task: Task, actor: str, set: Mapping[str, Any] = MappingProxyType({})) -> Dispatch:
-        at = max(self.now, task.last + _MOMENT)
-        changing = replace(task, vars={**task.vars, **set}, last=at)
-        return Dispatch(self._machine(task.machine), changing, at, self._enums_of(task.machine), actor, assigned={*set})
+    def _taken(self, task: Task, event: Event, actor: str) -> bool:
+        dispatch = self._dispatch(task, actor)
+        taken = dispatch.take(event)
+        if taken:
+            self._commit(dispatch)
+        return taken
 
-    def _dispatch(self, task: Task, event: Event, set: Mapping[str, Any] | None = None) -> bool:
-        dispatch = self._begun(task, event.actor, set or {})
-        if not dispatch.take(event):
-            return False
-        self._commit(dispatch, event.actor)
-        return True
+    def _dispatch(self, task: Task, actor: str, **changes: Any) -> Dispatch:
+        """Of a copy of the task, at a moment that is never before its last dispatch."""
+        at = max(self.now, task.last + _MOMENT)
+        return Dispatch(*self._machines[task.machine], replace(task, vars={**task.vars}, last=at, **changes), at, actor)
 
     def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
-        machine, enums = self._machine(new.machine), self._enums_of(new.machine)
-        id = self._new_id(new.machine, None if new.root or parent is None else parent.id)
-        task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id)
-        task.key = new.key
-        if parent is not None and not new.root:
-            task.parent, task.root, task.depth = parent.id, parent.root, parent.depth + 1
-        scope = Scope(task, at, enums, {})
-        for param in machine.params:
-            value, type = new.arguments.get(param.name, (None, param.type))
-            task.params[param.name] = _default(param, scope) if value is None else cast(value, type, param.type, enums)
-        for var in machine.vars:
-            task.vars[var.name] = _default(var, scope)
-        task.priority = new.priority or 0
-        if new.priority is None and machine.priority is not None:
-            task.priority = scope.value(machine.priority)
-        dispatch = Dispatch(machine, task, at, enums, actor)
-        dispatch.begin(new.delay)
-        there = self._conflict(task, returning=True)
-        if there is not None:
-            return there
-        self._commit(dispatch, actor)
+        """Tasks: one more row; or, under `unique … or return`, the one that is there."""
+        machine, enums = self._machines[new.machine]
+        above = None if new.root else parent
+        id = self._new_id(new.machine, above.id if above else None)
+        task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, key=new.key)
+        if above:
+            task.parent, task.root, task.depth = above.id, above.root, above.depth + 1
+        dispatch = Dispatch(machine, enums, task, at, actor)
+        dispatch.begin(new)
+        unique, other = self._conflict(task) or (None, None)
+        if unique and other and unique.verdict == "return":
+            return other.id
+        self._commit(dispatch)
         return id
 
-    def _commit(self, dispatch: Dispatch, actor: str) -> None:
+    def _commit(self, dispatch: Dispatch) -> None:
+        """One dispatch: what came of it holds from now on; then the tasks that it spawns are made."""
         task = dispatch.task
-        self._conflict(task, returning=False)
+        if found := self._conflict(task):
+            raise BrokenError(task.id, found[0])
         self.tasks[task.id] = task
         self.history += dispatch.hops
         for new in dispatch.spawned:
-            self._create(new, task, dispatch.at, actor)
+            self._create(new, task, dispatch.at, dispatch.actor)
 
-    def _conflict(self, task: Task, *, returning: bool) -> int | None:
-        """The task that a `unique … or return` finds in the way of a new one; raises where another one does."""
-        for unique in self._machine(task.machine).uniques:
-            other = self._in_the_way(task, unique)
-            if other is not None and returning and unique.verdict == "return":
-                return other.id
-            if other is not None:
-                broken = RefusedError if task.id in self.tasks else UndoneError
-                raise broken(CONFLICT, f"there is already a task {other.id} of {task.machine} with these values")
+    def _conflict(self, task: Task) -> tuple[ir.Unique, Task] | None:
+        """At most one: the first `unique` that does not hold, and the other task that has the same values."""
+        machine = self._machine(task)
+        others = [each for each in self.tasks.values() if each.machine == task.machine and each.id != task.id]
+        for unique in machine.uniques:
+            mine = _key(machine, task, unique)
+            other = next((each for each in others if mine and _key(machine, each, unique) == mine), None)
+            if other:
+                return unique, other
         return None
 
-    def _in_the_way(self, task: Task, unique: ir.Unique) -> Task | None:
-        if not self._counts(task, unique):
-            return None
-        others = (each for each in self.tasks.values() if each.machine == task.machine and each.id != task.id)
-        same = (each for each in others if self._counts(each, unique) and _key(each, unique) == _key(task, unique))
-        return next(same, None)
-
-    def _counts(self, task: Task, unique: ir.Unique) -> bool:
-        if not unique.states:
-            return not task.ended
-        machine = self._machine(task.machine)
-        return any(task.state == leaf.name for name in unique.states for leaf in chart.leaves_of(machine, name))
-
-    # ------------------------------------------------------------ what changes no state
-
     def _note(self, task: Task, event: str, payload: Any, actor: str, **changes: Any) -> None:
-        at = max(self.now, task.last + _MOMENT)
-        found = replace(task, seq=task.seq + 1, last=at, **changes)
-        self.tasks[task.id] = found
-        self.history.append(Hop(task.id, found.seq, at, event, payload, task.state, None, {}, actor))
+        """A row of the history of what moves no task."""
+        dispatch = self._dispatch(task, actor, **changes)
+        dispatch.record(event, payload, task.state, None)
+        self._commit(dispatch)
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """What is done inside is done whole or not at all."""
+        """One dispatch: all of what is done inside, or nothing."""
         tasks, length = dict(self.tasks), len(self.history)
         try:
             yield
@@ -314,16 +292,20 @@ class World:
             raise UndoneError(NO_TASK, f"there is no task {id}")
         return self.tasks[id]
 
-    def _machine(self, name: str) -> ir.Machine:
-        return self._machines[name]
+    def _machine(self, task: Task) -> ir.Machine:
+        return self._machines[task.machine][0]
 
-    def _enums_of(self, machine: str) -> Enums:
-        return self._enums[machine.partition(".")[0]]
-
-
-def _default(field: ir.Field, scope: Scope) -> Any:
-    return None if field.default is None else scope.value(field.default, field.type)
+    def _state(self, task: Task) -> ir.State:
+        return chart.states(self._machine(task))[task.state]
 
 
-def _key(task: Task, unique: ir.Unique) -> list[Any]:
+def _error(type: str, message: str) -> Event:
+    return Event("ERROR", {"type": type, "message": message, "traceback": ""})
+
+
+def _key(machine: ir.Machine, task: Task, unique: ir.Unique) -> list[Any] | None:
+    """At most one: what must differ among tasks that are not final, or those in the states behind `while in`."""
+    within = {leaf.name for state in unique.states for leaf in chart.leaves_of(machine, state)}
+    if task.state not in within if within else task.ended:
+        return None
     return [{**task.params, **task.vars}[name] for name in unique.columns]

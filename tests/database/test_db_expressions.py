@@ -12,8 +12,8 @@ from queue_client import Db
 
 from jetpackc.check import compile_sources
 from jetpackc.interpret import UndoneError, World
-from jetpackc.interpret.values import Json
 from jetpackc.source import Source
+from jetpackc.values.text import Json
 
 # Of an event with i = 7, m = -7, s = "Abc", none = null (int), nil = null (text), at and day in 2026, wait = 90 s.
 EXPRESSIONS: list[tuple[str, str, Any]] = [

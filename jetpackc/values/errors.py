@@ -1,4 +1,4 @@
-"""Why a dispatch was undone."""
+"""What Postgres refuses, by SQLSTATE: what was being done is undone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ class UndoneError(Exception):
     def __init__(self, sqlstate: str, message: str) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
-
-
-class RefusedError(UndoneError):
-    """An event that would bring a task where `unique` lets no second one in: its sender is told no more than that."""
 
 
 DIVISION_BY_ZERO = "22012"

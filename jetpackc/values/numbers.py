@@ -13,7 +13,7 @@ from decimal import MAX_EMAX, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
-from jetpackc.interpret.errors import DIVISION_BY_ZERO, MOMENT_OUT_OF_RANGE, OUT_OF_RANGE, UndoneError
+from jetpackc.values.errors import DIVISION_BY_ZERO, MOMENT_OUT_OF_RANGE, OUT_OF_RANGE, UndoneError
 
 EXACT = Context(prec=200_000, Emax=MAX_EMAX, Emin=-MAX_EMAX, rounding=ROUND_HALF_UP)
 _MICROSECOND = timedelta(microseconds=1)

@@ -1,7 +1,4 @@
-"""Values of the language: what they look like as text and JSON, and how one becomes another.
-
-Null is None; a json value is a `Json`, whose numbers are Decimals; an array is a tuple.
-"""
+"""Values as text and back: how they look in Postgres, and what it reads."""
 
 from __future__ import annotations
 
@@ -9,24 +6,24 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from jetpackc.interpret.errors import BAD_MOMENT, BAD_TEXT, CHECK, OUT_OF_RANGE, UndoneError
-from jetpackc.interpret.numbers import rounded, tidy, whole
 from jetpackc.ir.model import Type
+from jetpackc.values.errors import BAD_MOMENT, BAD_TEXT, CHECK, OUT_OF_RANGE, UndoneError
+from jetpackc.values.numbers import tidy, whole
 
 Enums = Mapping[str, tuple[str, ...]]
+"""The values of each enum, by its name."""
 
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 _DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _LENGTH = re.compile(r"(-?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
 _PART = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "day": 86_400_000}
-_QUOTED = frozenset(("timestamptz", "date", "uuid", "bytes"))
 _BOOLS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -56,10 +53,11 @@ def text(value: Any, kind: str) -> str:
 
 
 def _moment_text(value: datetime) -> str:
-    return _clock(value) + "+00"
+    return iso(value) + "+00"
 
 
-def _clock(value: datetime, between: str = " ") -> str:
+def iso(value: datetime, between: str = " ") -> str:
+    """A moment in UTC, without a word on its zone."""
     return value.astimezone(UTC).strftime(f"%Y-%m-%d{between}%H:%M:%S") + _fraction(value.microsecond)
 
 
@@ -171,98 +169,3 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "json": lambda value: Json(json.loads(value, parse_float=Decimal, parse_int=Decimal)),
     "bytes": lambda value: bytes.fromhex(value.removeprefix("\\x")),
 }
-
-
-# ---------------------------------------------------------------- casts
-
-
-def cast(value: Any, found: Type, wanted: Type, enums: Enums) -> Any:
-    """`value as wanted`, and what widening does unasked; null stays null. Raises UndoneError."""
-    if value is None or (found.kind, found.enum, found.array) == (wanted.kind, wanted.enum, wanted.array):
-        return value
-    if isinstance(value, Json):
-        return from_json(value.value, wanted, enums)
-    if wanted.kind == "json" and not wanted.array:
-        return Json(to_json(value, found.kind))
-    if isinstance(value, tuple):
-        return tuple(cast(item, _element(found), _element(wanted), enums) for item in value)
-    if wanted.kind == "text":
-        return text(value, found.kind)
-    if found.kind == "text":
-        return parse(value, wanted, enums)
-    if wanted.kind == "date":
-        return value.astimezone(UTC).date()
-    if found.kind == "date":
-        return datetime.combine(value, time(), UTC)
-    return number(value, wanted.kind)
-
-
-def _element(type: Type) -> Type:
-    return replace(type, array=False)
-
-
-def number(value: Any, kind: str) -> Any:
-    """A number as one of another type: to whole ones, floats round half to even and numerics half away from zero."""
-    if kind in {"int", "bigint"}:
-        return whole(round(value) if isinstance(value, float) else int(rounded(Decimal(value), 0)), kind)
-    if kind == "float":
-        return _wide(value)
-    return tidy(Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value))
-
-
-def _wide(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise UndoneError(OUT_OF_RANGE, "out of range for type double precision") from None
-
-
-# ---------------------------------------------------------------- JSON
-
-
-def from_json(value: Any, type: Type, enums: Enums) -> Any:
-    """A member of a payload, as `json.loads` with Decimals gives it, as a value of a type. Raises UndoneError."""
-    if value is None:
-        return None
-    if type.array:
-        return _elements(value, _element(type), enums)
-    if type.kind == "json":
-        return Json(value)
-    if not isinstance(value, str) and type.kind in _QUOTED:
-        raise UndoneError(BAD_TEXT, f"no {type.kind}: {json_text(value)}")
-    return parse(value if isinstance(value, str) else json_text(value), type, enums)
-
-
-def _elements(value: Any, type: Type, enums: Enums) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise UndoneError(BAD_TEXT, f"no array: {json_text(value)}")
-    return tuple(from_json(item, type, enums) for item in value)
-
-
-def to_json(value: Any, kind: str) -> Any:
-    """A value in JSON: a number, a boolean, a list, or its text; a moment as ISO has it."""
-    if isinstance(value, tuple):
-        return [to_json(item, kind) for item in value]
-    if value is None or kind in {"bool", "int", "bigint", "numeric", "float"}:
-        return Decimal(repr(value)) if isinstance(value, float) else value
-    if kind == "timestamptz":
-        return _clock(value, "T") + "+00:00"
-    return value.value if isinstance(value, Json) else text(value, kind)
-
-
-def json_text(value: Any) -> str:
-    """JSON as jsonb writes it: keys by length and then by letters, a space behind each comma and colon."""
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return "{" + ", ".join(f"{_quoted(key)}: {json_text(value[key])}" for key in keys) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(json_text, value)) + "]"
-    if isinstance(value, str):
-        return _quoted(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return text(tidy(Decimal(value)), "numeric")
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
