@@ -209,7 +209,7 @@ def _spoil(found: dict[str, Any], fields: Sequence[ir.Field], chance: Random) ->
     each = chance.choice(fields)
     if chance.random() < 0.5:
         found.pop(each.name, None)
-    elif each.type.kind not in {"text", "json"}:
+    elif each.type.kind not in {"text", "json", "bytes"}:
         found[each.name] = chance.choice(("wrong", [1], {"a": 1}, Decimal(10) ** 30))
 
 
