@@ -172,6 +172,22 @@ def test_an_event_that_is_ignored_changes_nothing(run: Run) -> None:
     assert told.code == 0, told.out
 
 
+def test_an_event_that_would_break_what_is_unique_is_refused(run: Run) -> None:
+    program = SHOP.replace(
+        "final state done, cancelled", "final state done\n  final state cancelled { on RETRY -> cart }"
+    )
+    told = run(
+        "create order(number: 1) as first",
+        "send CANCEL",
+        "create order(number: 1)",
+        "send first RETRY",
+        "expect sent refused",
+        "expect first state cancelled",
+        program=program,
+    )
+    assert told.code == 0, told.out
+
+
 def test_a_refused_create_is_expected(run: Run) -> None:
     told = run(
         "create order(number: 1) as first",

@@ -281,7 +281,7 @@ test_statements = st.one_of(
     node(ast.Advance, value=expressions),
     node(ast.Expect, condition=expressions),
     node(ast.ExpectState, task=maybe(names), state=states),
-    node(ast.ExpectSent, applied=st.booleans()),
+    node(ast.ExpectSent, verdict=st.sampled_from(["applied", "ignored", "refused"])),
     node(ast.ExpectError, message=texts),
 )
 items = opaque(

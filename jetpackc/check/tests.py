@@ -114,7 +114,7 @@ class _Story:
                 return self._state(node)
             case ast.ExpectSent():
                 self._needs("`expect sent`", "a `send`", node.span, ast.Post)
-                return ir.TestSent(node.applied, node.span)
+                return ir.TestSent(node.verdict, node.span)
             case ast.ExpectError():
                 self._needs("`expect error`", "a `create` or a `send`", node.span, ast.Create | ast.Post)
                 if isinstance(self.before, ast.Create):

@@ -281,7 +281,7 @@ CONTEXTS: dict[str, Context] = {
                 (of_word("expect"), "name", of_word("state"), *_STATE_CLASSES),
             ),
             Rule(
-                r"\b(expect)\b[ \t]+(sent)\b[ \t]+(applied|ignored)\b",
+                r"\b(expect)\b[ \t]+(sent)\b[ \t]+(applied|ignored|refused)\b",
                 (of_word("expect"), of_word("sent"), of_word("applied")),
             ),
             Rule(r'\b(expect)\b[ \t]+(error)\b(?=[ \t]*")', (of_word("expect"), of_word("error"))),

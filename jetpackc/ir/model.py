@@ -464,9 +464,9 @@ class TestState:
 
 @dataclass(frozen=True, slots=True)
 class TestSent:
-    """The event sent last must have been applied, or ignored."""
+    """What must have become of the event sent last: applied, ignored by the state, refused for the sake of others."""
 
-    applied: bool
+    verdict: OneOf["applied", "ignored", "refused"]
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 

@@ -43,7 +43,7 @@ class TestBuilder(Nodes):
         return ast.ExpectState(self._name_or_none(task), self._node(state), self._span(tree))
 
     def _expect_sent(self, tree: Tree) -> ast.ExpectSent:
-        return ast.ExpectSent(str(tree.children[0]) == "applied", self._span(tree))
+        return ast.ExpectSent(cast("Any", str(tree.children[0])), self._span(tree))
 
     def _expect_error(self, tree: Tree) -> ast.ExpectError:
         return ast.ExpectError(self._text(tree.children[0]), self._span(tree))

@@ -25,7 +25,7 @@ def test_statement(node: ast.TestStatement) -> str:
         case ast.ExpectState():
             return f"expect {_of(node.task)}state {node.state.text}"
         case ast.ExpectSent():
-            return f"expect sent {'applied' if node.applied else 'ignored'}"
+            return f"expect sent {node.verdict}"
         case ast.ExpectError():
             return f"expect error {string(node.message)}"
         case ast.Stub():

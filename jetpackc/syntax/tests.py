@@ -8,6 +8,8 @@ from typing import Literal
 from jetpackc.source import Span
 from jetpackc.syntax.expressions import Argument, Constant, Expr, Name
 
+Verdict = Literal["applied", "ignored", "refused"]
+
 
 @dataclass(frozen=True, slots=True)
 class Create:
@@ -56,9 +58,9 @@ class ExpectState:
 
 @dataclass(frozen=True, slots=True)
 class ExpectSent:
-    """`expect sent applied` or `expect sent ignored`: what became of the event sent last."""
+    """`expect sent applied|ignored|refused`: what became of the event sent last."""
 
-    applied: bool
+    verdict: Verdict
     span: Span
 
 

@@ -168,12 +168,12 @@ class Play:
     def _sent(self, step: ir.TestSent) -> None:
         about = [id for _, id in self.tasks if id is not None]
         if self.sent is None:
-            message = f"the event was refused: {self.error}"
-            self._fail(rules.FAILED_EXPECTATION, message, step.span, "it was neither", about=about)
-        elif self.sent.applied != step.applied:
-            was = "applied" if self.sent.applied else f"ignored: {self.sent.reason}"
-            message = f"the event was {was}"
-            self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it was {was.partition(':')[0]}", about=about)
+            message = f"it cannot be told, for sending failed: {self.error}"
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, "not even sent", about=about)
+        found = _verdict(self.sent)
+        if found != step.verdict:
+            message = f"the event was {found}" + (f": {self.sent.reason}" if self.sent.reason else "")
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it was {found}", about=about)
 
     def _error(self, step: ir.TestError) -> None:
         about = [id for _, id in self.tasks if id is not None]
@@ -207,6 +207,13 @@ class Play:
     ) -> NoReturn:
         said = Diagnostic(rule, f"in test `{self.test.name}`: {message}", span, label, (), tuple(notes), help)
         raise FailedError(said, label if rule is rules.FAILED_EXPECTATION else message, about)
+
+
+def _verdict(sent: Sent) -> str:
+    """A state that does not take an event ignores it; what is unique may refuse one that the state would take."""
+    if sent.applied:
+        return "applied"
+    return "refused" if (sent.reason or "").startswith("unique") else "ignored"
 
 
 def _shown(text: str | None) -> str:
