@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -17,8 +18,10 @@ import psycopg
 import pytest
 from jetpack_runtime import AsyncClient, Client, Event, Task, Worker
 from shop import events, execute, in_state, running, until, within
+from told import Cli
 
 from jetpackc.check import compile_sources
+from jetpackc.postgres import Server
 from jetpackc.source import Source
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -300,6 +303,12 @@ def takes_a_second_delivery_in_place_of_the_first(connection: psycopg.Connection
     connection.execute("select etl.night_create(day => '2026-03-02')")
     dev("etl", dsn)
     assert connection.execute(query).fetchall() == before
+
+
+def test_the_stories_of_checkout_take_every_arrow(cli: Cli, postgres: Server) -> None:
+    told = cli("test", str(EXAMPLES / "checkout"), "--dsn", postgres.dsn(), "--json", "--paths")
+    found = json.loads(told.out)
+    assert (told.code, found["failed"], found["paths"]["missed"]) == (0, 0, []), told.out
 
 
 def test_checkout_charges_ships_and_mails_what_was_paid(database: str) -> None:

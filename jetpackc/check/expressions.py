@@ -312,7 +312,7 @@ def _in(node: ast.In, scope: Scope) -> ir.Expr | None:
     if _is_state(node.operand, scope):
         leaves = [_leaves(option, scope) for option in node.options or ()]
         found = [leaf for names in leaves if names for leaf in names]
-        return _in_states(tuple(dict.fromkeys(found))) if all(leaves) else None
+        return _in_states(node.operand, tuple(dict.fromkeys(found))) if all(leaves) else None
     operand = typed(node.operand, scope)
     if operand is None:
         return None
@@ -363,12 +363,13 @@ def _is_state_test(node: ast.Binary, scope: Scope) -> bool:
 def _state_test(node: ast.Binary, scope: Scope) -> ir.Expr | None:
     """`state == s`, where `s` means every leaf in it."""
     leaves = _leaves(node.right, scope)
-    test = _in_states(leaves) if leaves else None
+    test = _in_states(node.left, leaves) if leaves else None
     return ir.Unary("not", test, types.BOOL) if test and node.operator == "!=" else test
 
 
-def _in_states(leaves: tuple[str, ...]) -> ir.Expr:
-    state = ir.Ref("builtin", "state", types.TEXT)
+def _in_states(node: ast.Expr, leaves: tuple[str, ...]) -> ir.Expr:
+    assert isinstance(node, ast.Variable)
+    state = ir.Ref("builtin", node.name, types.TEXT)
     return ir.In(state, tuple(ir.Literal(leaf, types.TEXT) for leaf in leaves), types.BOOL)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from jetpackc.check import types
 from jetpackc.check.arguments import Callee, match
 from jetpackc.check.declarations import Declarations, Parts
 from jetpackc.check.expressions import guard, typed, value
-from jetpackc.check.names import first_of_each
+from jetpackc.check.names import first_of_each, seen_from
 from jetpackc.check.report import Report, listed
 from jetpackc.check.scope import BUILTINS, Fields, ModuleScope, Scope, Typed
 from jetpackc.check.works import Work, Works
@@ -214,34 +214,34 @@ class _Story:
     # ------------------------------------------------------------ expectations
 
     def _expect(self, node: ast.Expect) -> ir.TestExpect | None:
-        named = {one.name: one for one in _prefixes(node.condition, self.names)}
-        if len(named) > 1:
-            self._several(list(named.values())[1].span)
+        named = {one.name: ast.Name(one.name, one.span) for one in _prefixes(node.condition, self.names)}
+        if len(named) == 1 and not self._names_latest(node.condition):
+            (name,) = named.values()
+            found = self._known(name, node.span)
+            return found and self._condition(node, *found, {}, _without(node.condition, named, keep=False))
+        others = {text: found for text, name in named.items() if (found := self._known(name, node.span)) is not None}
+        latest = self._known(None, node.span)
+        if latest is None or len(others) < len(named):
             return None
-        name = next((ast.Name(one.name, one.span) for one in named.values()), None)
-        found = self._known(name, node.span)
-        if found is None:
-            return None
-        task, head = found
-        condition = guard(_without(node.condition, named), head.scope(self.report))
-        if name is not None and not self._speaks_of_one(node.condition, name):
-            return None
-        return None if condition is None else ir.TestExpect(task, condition, node.span)
+        return self._condition(node, *latest, others, _without(node.condition, named, keep=True))
 
-    def _speaks_of_one(self, condition: ast.Expr, name: ast.Name) -> bool:
-        """Whether no name in it stands without the task's."""
+    def _condition(
+        self, node: ast.Expect, task: int, head: Head, others: Mapping[str, tuple[int, Head]], written: ast.Expr
+    ) -> ir.TestExpect | None:
+        scope = head.scope(self.report)
+        for name, (_, other) in others.items():
+            scope = _with(scope, name, other)
+        condition = guard(written, scope)
+        numbers = tuple((name, number) for name, (number, _) in others.items())
+        return None if condition is None else ir.TestExpect(task, condition, numbers, node.span)
+
+    def _names_latest(self, condition: ast.Expr) -> bool:
+        """Whether a name stands in it that the task created last has."""
         latest = None if self.latest is None else self.tasks[self.latest]
-        if latest is None or self.names[name.text] == self.latest:
-            return True
+        if latest is None:
+            return False
         known = latest.scope(Report())
-        bare = [one for one in _bare(condition) if known.lookup(one.name) is not None]
-        for one in bare:
-            self._several(one.span)
-        return not bare
-
-    def _several(self, span: Span) -> None:
-        help = "write an `expect` for each task"
-        self.report.add(rules.SEVERAL_TASKS, "an `expect` speaks of one task", span, "of another one", help=help)
+        return any(known.lookup(one.name) is not None for one in _bare(condition))
 
     def _state(self, node: ast.ExpectState) -> ir.TestState | None:
         found = self._known(node.task, node.span)
@@ -322,15 +322,30 @@ def _prefixes(node: ast.Expr, names: Mapping[str, int]) -> list[ast.Variable]:
     return found
 
 
-def _without(node: ast.Expr, names: Mapping[str, ast.Variable]) -> ast.Expr:
-    """The expression without the names of tasks."""
+def _without(node: ast.Expr, names: Collection[str], *, keep: bool) -> ast.Expr:
+    """The expression with `hotel.price` as one name, or as `price` alone."""
 
     def change(one: object) -> object:
         if isinstance(one, ast.Member) and isinstance(one.base, ast.Variable) and one.base.name in names:
-            return ast.Variable(one.name.text, one.span)
+            return ast.Variable(f"{one.base.name}.{one.name.text}" if keep else one.name.text, one.span)
         return one
 
     return rewrite(node, change)
+
+
+def _with(scope: Scope, name: str, head: Head) -> Scope:
+    """The scope with the names of another task, each behind the task's own."""
+
+    def behind(fields: Sequence[ir.Field]) -> Fields:
+        seen = seen_from(scope.module.name, head.module.name, _typed(fields))
+        return {f"{name}.{one}": typed for one, typed in seen.items()}
+
+    return replace(
+        scope,
+        params={**scope.params, **behind(head.machine.params)},
+        vars={**scope.vars, **behind(head.machine.vars)},
+        builtins={**scope.builtins, **{f"{name}.{one}": type for one, type in BUILTINS.items()}},
+    )
 
 
 def _bare(node: ast.Expr) -> list[ast.Variable]:

@@ -445,10 +445,12 @@ class TestAdvance:
 
 @dataclass(frozen=True, slots=True)
 class TestExpect:
-    """A condition over a task must be true; null is not."""
+    """A condition over a task must be true; null is not. `others` are tasks that it names as well: what it reads of
+    `hotel` is called `hotel.price`."""
 
     task: int
     condition: Expr
+    others: tuple[tuple[str, int], ...] = ()
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 

@@ -5,10 +5,11 @@ A transition is an arrow that stands in the source: what sugar and templates of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from jetpackc.ir import chart, model as ir
+from jetpackc.check import walk
+from jetpackc.ir import chart, model as ir, text
 from jetpackc.source import Source, Span
 from jetpackc.testing.model import Hopped
 
@@ -40,18 +41,31 @@ def paths(program: ir.Program, sources: Mapping[str, Source], taken: Collection[
 
 
 def _of(name: str, machine: ir.Machine, sources: Mapping[str, Source]) -> Iterator[tuple[Path, set[tuple[str, ...]]]]:
-    """Each arrow and the hops (state, event, state) that may be it."""
+    """Each arrow and the hops (state, event, state) that may be it. What raises an event gives the hop its own name."""
+    raised = _raised(machine)
     for owner in (*machine.states, None):
         inside = chart.leaves_of(machine, owner.name) if owner else chart.leaves(machine)
         leaves = [leaf.name for leaf in inside]
         for events, clause in _clauses(owner or machine):
-            for goto in _gotos(clause.body):
+            for goto in walk.gotos([clause]):
                 if not _is_written(goto.span, sources):
                     continue
                 trigger = ", ".join(events) or "enter"
                 targets = leaves if goto.reenter else [goto.target]
                 path = Path(name, owner.name if owner else "", trigger, goto.target or "reenter", goto.span)
-                yield path, {(leaf, event, to) for leaf in leaves for event in events or ("",) for to in targets}
+                begun = {(leaf, event) for leaf in leaves for event in events or ("",)}
+                begun |= {(leaf, cause) for leaf, event in begun for cause in raised.get((leaf, event), ())}
+                yield path, {(*start, to) for start in begun for to in targets}
+
+
+def _raised(machine: ir.Machine) -> Mapping[tuple[str, str], set[str]]:
+    """By leaf and event, the events there whose clauses raise it."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for leaf in chart.leaves(machine):
+        for event in chart.events(machine, leaf.name):
+            for raised in walk.raises(chart.clauses(machine, leaf.name, event)):
+                found.setdefault((leaf.name, raised.event), set()).add(event)
+    return found
 
 
 def _clauses(owner: ir.State | ir.Machine) -> Iterator[tuple[tuple[str, ...], ir.Clause]]:
@@ -60,15 +74,8 @@ def _clauses(owner: ir.State | ir.Machine) -> Iterator[tuple[tuple[str, ...], ir
     if isinstance(owner, ir.State):
         for clause in owner.enter:
             yield (), clause
-
-
-def _gotos(body: Sequence[ir.Statement]) -> Iterator[ir.Goto]:
-    for statement in body:
-        if isinstance(statement, ir.Goto):
-            yield statement
-        elif isinstance(statement, ir.When):
-            for branch in statement.branches:
-                yield from _gotos(branch.body)
+        for timer in owner.timers:
+            yield (text.timer(timer),), timer.clause
 
 
 def _is_written(span: Span, sources: Mapping[str, Source]) -> bool:

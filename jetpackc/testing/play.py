@@ -86,7 +86,7 @@ class Play:
         except psycopg.Error as error:
             self.error = error.diag.message_primary or str(error)
             if not refusal_expected:
-                about = [] if isinstance(step, ir.TestCreate) else [self._id(step.task, step.span)]
+                about = [] if isinstance(step, ir.TestCreate) else [self._task(step.task, step.span)[1]]
                 hint = error.diag.message_hint or ""
                 self._fail(
                     rules.REFUSED_STATEMENT,
@@ -105,8 +105,7 @@ class Play:
         return id
 
     def _send(self, step: ir.TestSend) -> None:
-        machine, _ = self.tasks[step.task]
-        id = self._id(step.task, step.span)
+        machine, id = self._task(step.task, step.span)
         module, _, name = machine.partition(".")
         payload = self._ask(questions.payload(step.arguments, module))
         row = self.stage.connection.execute(runtime.of(module, name).send, (id, step.event, payload, None)).fetchone()
@@ -130,32 +129,34 @@ class Play:
         assert row is not None
         return row[0]
 
-    def _id(self, task: int, span: Span) -> int:
-        id = self.tasks[task][1]
+    def _task(self, number: int, span: Span) -> tuple[str, int]:
+        """The machine and the id."""
+        machine, id = self.tasks[number]
         if id is None:
             self._fail(rules.REFUSED_STATEMENT, "this task was refused when it was to be created", span, "no task")
-        return id
+        return machine, id
 
     # ------------------------------------------------------------ what is expected
 
     def _expect(self, step: ir.TestExpect) -> None:
-        machine, _ = self.tasks[step.task]
-        id = self._id(step.task, step.span)
+        task = self._task(step.task, step.span)
+        others = {name: self._task(number, step.span) for name, number in step.others}
+        about = sorted({id for _, id in (task, *others.values())})
         try:
-            row = self.stage.connection.execute(questions.condition(step.condition, machine, id).encode()).fetchone()
+            asked = questions.condition(step.condition, task, others)
+            row = self.stage.connection.execute(asked.encode()).fetchone()
         except psycopg.Error as error:
             message = f"it cannot be told: {error.diag.message_primary}"
-            self._fail(rules.FAILED_EXPECTATION, message, step.span, "fails", about=[id])
+            self._fail(rules.FAILED_EXPECTATION, message, step.span, "fails", about=about)
         assert row is not None
         if not row[0]:
             parts = questions.parts(step.condition)
             found = [f"`{expression(part)}` is {_shown(text)}" for part, text in zip(parts, row[1], strict=True)]
             actual = ", ".join(found) or "it is false"
-            self._fail(rules.FAILED_EXPECTATION, "this does not hold", step.span, actual, about=[id])
+            self._fail(rules.FAILED_EXPECTATION, "this does not hold", step.span, actual, about=about)
 
     def _state(self, step: ir.TestState) -> None:
-        machine, _ = self.tasks[step.task]
-        id = self._id(step.task, step.span)
+        machine, id = self._task(step.task, step.span)
         module, _, name = machine.partition(".")
         row = self.stage.connection.execute(runtime.of(module, name).state, (id,)).fetchone()
         assert row is not None

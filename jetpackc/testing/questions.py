@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping, Sequence
 
+from jetpackc.check import walk
 from jetpackc.emit.expressions import Scope, top, typed
 from jetpackc.emit.sql import Sql, ident, json_object, qualified, sql_type
 from jetpackc.ir import model as ir
@@ -24,34 +24,33 @@ def length(node: ir.Expr, module: str) -> Sql:
     return Sql(f"select ({top(node, _scope(module))})::interval")
 
 
-def condition(node: ir.Expr, machine: str, id: int) -> Sql:
+Task = tuple[str, int]
+"""A machine, as `module.machine`, and an id."""
+
+
+def condition(node: ir.Expr, task: Task, others: Mapping[str, Task]) -> Sql:
     """A query for whether a condition is true of a task, and for what each of its parts is, as text."""
+    scope = _scope(task[0].partition(".")[0])
+    shown = ", ".join(f"({top(part, scope)})::text" for part in parts(node))
+    rows: dict[str, Task] = {"t": task}
+    rows.update((_alias(name), other) for name, other in others.items())
+    tables = ", ".join(f"{_table(machine)} {alias}" for alias, (machine, _) in rows.items())
+    found = " and ".join(f"{alias}.id = {id}" for alias, (_, id) in rows.items())
+    return Sql(f"select coalesce({top(node, scope)}, false), array[{shown}]::text[] from {tables} where {found}")
+
+
+def _table(machine: str) -> Sql:
     module, _, name = machine.partition(".")
-    scope = _scope(module)
-    shown = ", ".join(f"({expression(part, scope)})::text" for part in parts(node))
-    whole = f"coalesce({top(node, scope)}, false)"
-    return Sql(f"select {whole}, array[{shown}]::text[] from {qualified(module, name)} t where t.id = {id}")
+    return qualified(module, name)
+
+
+def _alias(name: str) -> Sql:
+    return ident(f"_{name}")
 
 
 def parts(node: ir.Expr) -> list[ir.Expr]:
     """What a reader wants to see of a condition that does not hold: the names in it, each once."""
-    return list(dict.fromkeys(_parts(node)))
-
-
-def _parts(node: object) -> Iterator[ir.Expr]:
-    if isinstance(node, ir.Ref):
-        yield node
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from _parts(item)
-    elif is_dataclass(node):
-        for one in fields(node):
-            yield from _parts(getattr(node, one.name))
-
-
-def expression(node: ir.Expr, scope: Scope) -> Sql:
-    """One part of a condition."""
-    return top(node, scope)
+    return list(dict.fromkeys(walk.refs(node)))
 
 
 def _value(node: ir.Expr, scope: Scope) -> Sql:
@@ -61,4 +60,9 @@ def _value(node: ir.Expr, scope: Scope) -> Sql:
 
 
 def _scope(module: str) -> Scope:
-    return Scope(module, lambda name: Sql(f"t.{ident(name)}"), now=NOW)
+    return Scope(module, _column, now=NOW)
+
+
+def _column(name: str) -> Sql:
+    task, _, column = name.rpartition(".")
+    return Sql(f"{_alias(task) if task else 't'}.{ident(column)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, LiteralString
@@ -20,10 +20,14 @@ BATCH = 100
 MOST_JOBS = 10_000
 """Jobs that one statement of a test may lead to. More are a circle."""
 
-INSTANT = Decimal("0.001")
-"""Seconds that are no time at all."""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""When each test begins."""
 
-_CLOCK: LiteralString = "update jet.clock set shift = make_interval(secs => %s)"
+INSTANT = timedelta(milliseconds=1)
+"""No time at all."""
+
+# Without days, which may be of 23 hours where the session is.
+_CLOCK: LiteralString = "update jet.clock set shift = %s::bigint * interval '1 us'"
 _WORKER = "a stub"
 _LEASE = 86_400
 
@@ -46,26 +50,24 @@ class EndlessError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hanging:
-    """A job that no handler ends. `until`: when its time is up, in seconds of the clock."""
+    """A job that no handler ends. `until`: when its time is up."""
 
     machine: str
     id: int
     token: int
-    until: Decimal | None
+    until: datetime | None
 
 
 @dataclass
 class Stage:
-    """One database, at rest at a moment: `now` is in seconds since the test began."""
+    """One database, at rest at the moment `now`."""
 
     connection: psycopg.Connection
     machines: Mapping[str, ir.Machine]
     stubs: Stubs = field(default_factory=Stubs)
-    now: Decimal = Decimal(0)
+    now: datetime = START
     hanging: list[Hanging] = field(default_factory=list)
     jobs: int = 0
-    due: dict[str, Decimal] = field(default_factory=dict)
-    """When the next delayed task of a machine can be claimed."""
 
     @cached_property
     def worker(self) -> int:
@@ -81,7 +83,7 @@ class Stage:
         Raises UnstubbedError, EndlessError.
         """
         self.jobs = 0
-        end = self.now + Decimal(length // timedelta(microseconds=1)) / 1_000_000
+        end = self.now + length
         while (moment := self._next()) is not None and moment <= end:
             self._move(max(moment, self.now))
             self._settle()
@@ -95,13 +97,21 @@ class Stage:
 
     # ------------------------------------------------------------ time
 
-    def _next(self) -> Decimal | None:
-        timeouts = [one.until for one in self.hanging if one.until is not None]
-        return min([*self.due.values(), *timeouts], default=None)
+    def _next(self) -> datetime | None:
+        """When something falls due next."""
+        found = [one.until for one in self.hanging]
+        for statement in self._dues:
+            found += [moment for (moment,) in self.connection.execute(statement).fetchall()]
+        return min((moment for moment in found if moment is not None), default=None)
 
-    def _move(self, moment: Decimal) -> None:
+    @cached_property
+    def _dues(self) -> list[bytes]:
+        """What each module is asked for that."""
+        return [runtime.next_due(name) for (name,) in self.connection.execute(runtime.DUES).fetchall()]
+
+    def _move(self, moment: datetime) -> None:
         self.now = moment
-        self.connection.execute(_CLOCK, (moment,))
+        self.connection.execute(_CLOCK, ((moment - START) // timedelta(microseconds=1),))
 
     # ------------------------------------------------------------ work
 
@@ -141,10 +151,7 @@ class Stage:
         return row is not None
 
     def _work(self, name: str, machine: ir.Machine) -> bool:
-        *rows, last = self.connection.execute(_statements(name).claim, (self.worker, BATCH, None)).fetchall()
-        self.due.pop(name, None)
-        if (next := json.loads(last[5], parse_float=Decimal, parse_int=Decimal)["next"]) is not None:
-            self.due[name] = self.now + next
+        *rows, _ = self.connection.execute(_statements(name).claim, (self.worker, BATCH, None)).fetchall()
         for row in rows:
             self._job(name, machine, row)
         return bool(rows)
@@ -158,8 +165,9 @@ class Stage:
         if answer.event:
             self._end(name, id, token, answer)
             return
-        seconds = json.loads(data, parse_float=Decimal, parse_int=Decimal).get("timeout")
-        self.hanging.append(Hanging(name, id, token, None if seconds is None else self.now + seconds))
+        seconds = json.loads(data, parse_float=Decimal).get("timeout")
+        until = None if seconds is None else self.now + timedelta(microseconds=int(seconds * 1_000_000))
+        self.hanging.append(Hanging(name, id, token, until))
 
     def _end(self, name: str, id: int, token: int, answer: Answer) -> None:
         outcome = f'[{{"id":{id},"token":{token},"event":{json.dumps(answer.event)},"payload":{answer.payload}}}]'

@@ -16,6 +16,8 @@ WORKER_IDLE = b"select jet.worker_idle(%s::bigint, %s::boolean)"
 WORKER_STOP = b"select jet.worker_stop(%s::bigint)"
 HEARTBEAT = b"select jet.heartbeat(%s::bigint)"
 LISTEN = b"listen jet"
+DUES = b"""select n.nspname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  join jet.module m on m.name = n.nspname where p.proname = '_due' order by n.nspname"""
 
 
 class MachineSql:
@@ -73,6 +75,11 @@ class MachineSql:
 def of(module: str, name: str) -> MachineSql:
     """The statements of one machine."""
     return MachineSql(module, name)
+
+
+def next_due(module: str) -> bytes:
+    """When something of one of the modules of `DUES` falls due next."""
+    return sql.SQL("select {}(jet.now())").format(sql.Identifier(module, "_due")).as_bytes(None)
 
 
 def find_task(machines: Iterable[tuple[str, str]]) -> bytes:

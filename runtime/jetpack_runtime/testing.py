@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from . import sql as runtime_sql
 from .client import Client
 from .errors import JetpackError
 from .handlers import Handler, machine_of
@@ -86,8 +87,9 @@ class Sandbox:
         self.run_until_idle()
 
     def _next(self) -> datetime | None:
-        """When the next task that waits can be claimed."""
-        found = [self._ask(_NEXT.format(sql.Identifier(*name))) for name in self._machines()]
+        """When something falls due next: a timer, or a task that waits."""
+        modules = self.connection.execute(runtime_sql.DUES).fetchall()
+        found = [self._ask(runtime_sql.next_due(name)) for (name,) in modules]
         return min((moment for moment in found if moment is not None), default=None)
 
     def _move(self, moment: datetime) -> None:
@@ -136,7 +138,7 @@ class Sandbox:
     def _machines(self) -> list[tuple[str, str]]:
         return self.connection.execute("select module, name from jet.machine order by module, name").fetchall()
 
-    def _ask(self, statement: sql.SQL | sql.Composed) -> Any:
+    def _ask(self, statement: bytes | sql.SQL | sql.Composed) -> Any:
         row = self.connection.execute(statement).fetchone()
         return row and row[0]
 
@@ -152,6 +154,5 @@ class Sandbox:
         self.close()
 
 
-_NEXT = sql.SQL("select min(run_at) from {} where run_at > jet.now() and _stuck is null")
 _DUE = sql.SQL("select exists(select from {} where run_at <= jet.now() and _stuck is null)")
 _IDS = sql.SQL("select id from {} order by id limit %s")
