@@ -25,6 +25,7 @@ from .jobs import Job, Served, outcome
 from .lanes import Lanes
 from .outcome import RELEASED
 from .roster import Roster
+from .timers import Sweeper
 
 LOG = logging.getLogger("jetpack")
 
@@ -85,6 +86,7 @@ class Claimer:
         poll: float,
         untold: Callable[[], int],
         backlog: int,
+        sweeper: Sweeper,
         until_idle: bool | Literal["now"],
     ) -> None:
         self.claiming = False
@@ -96,6 +98,7 @@ class Claimer:
         self._poll = poll
         self._untold = untold
         self._backlog = backlog
+        self._sweeper = sweeper
         self._until_idle = until_idle
         self._posts: dict[str, Post] = {}
         self._turn = 0
@@ -279,8 +282,9 @@ class Claimer:
                     await self._news.wait()
 
     async def _all_done(self) -> bool:
-        """Nothing in hand, nothing claimable that counts. Stuck tasks wait for somebody, not for a worker."""
-        if self._lanes.held or self._untold():
+        """Nothing in hand, nothing claimable that counts, no timer due. Stuck tasks wait for somebody, not for a
+        worker."""
+        if self._lanes.held or self._untold() or await self._sweeper.fire_due():
             return False
         machines = [(post.served.machine.module, post.served.machine.name) for post in self._posts.values()]
         if not machines:

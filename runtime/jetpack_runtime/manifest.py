@@ -45,6 +45,7 @@ class Machine:
     failure: frozenset[str]
     claimable: bool
     work: Mapping[str, Work]
+    timers: bool = False
 
     @cached_property
     def qualified(self) -> str:
@@ -69,6 +70,7 @@ def read(module: str, name: str, hash: str, manifest: Mapping[str, Any]) -> Mach
         final=frozenset(manifest["final"]),
         failure=frozenset(manifest["failure"]),
         claimable=bool(manifest["claimable"]),
+        timers=bool(manifest.get("timers")),
         work={state: _work(entry) for state, entry in manifest["work"].items()},
     )
 

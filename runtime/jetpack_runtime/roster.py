@@ -20,7 +20,7 @@ LOG = logging.getLogger("jetpack")
 
 
 class Roster:
-    """`served` holds the machines to work, by name.
+    """`served` holds the machines to work, by name, `timed` the names of all in the database that have timers.
 
     `machines` are the names this worker was told to work, `handlers` the functions bound to them; with neither, every
     machine of the database whose `run` functions can be imported. `expected` gives hashes by name.
@@ -35,6 +35,7 @@ class Roster:
         self._expected = expected or {}
         self._hashes: dict[str, str] = {}
         self.served: dict[str, Served] = {}
+        self.timed: list[str] = []
 
     async def start(self, link: Link) -> None:
         """Read the machines for the first time.
@@ -68,7 +69,8 @@ class Roster:
 
     async def _load(self, link: Link) -> dict[str, Machine]:
         rows = await link.fetch(sql.MANIFESTS)
-        machines = (read(*row) for row in rows)
+        machines = [read(*row) for row in rows]
+        self.timed = [machine.qualified for machine in machines if machine.timers]
         return {machine.qualified: machine for machine in machines}
 
     def _take(self, machine: Machine, *, strict: bool) -> None:

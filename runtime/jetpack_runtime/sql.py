@@ -27,6 +27,7 @@ class MachineSql:
         "claim",
         "create",
         "exists",
+        "fire",
         "history",
         "lost",
         "name",
@@ -41,7 +42,7 @@ class MachineSql:
 
     def __init__(self, module: str, name: str) -> None:
         def compose(template: LiteralString) -> bytes:
-            suffixes = ("claim", "create_many", "history", "lost", "resolve", "retry", "send")
+            suffixes = ("claim", "create_many", "fire", "history", "lost", "resolve", "retry", "send")
             names = {suffix: sql.Identifier(module, f"{name}_{suffix}") for suffix in suffixes}
             return sql.SQL(template).format(table=sql.Identifier(module, name), **names).as_bytes(None)
 
@@ -49,6 +50,7 @@ class MachineSql:
         self.claim = compose(
             "select id, token, attempt, state, data::text, mark::text from {claim}(%s::bigint, %s::int, %s::jsonb)"
         )
+        self.fire = compose("select {fire}(%s::int, %s::jsonb)::text")
         self.resolve = compose(
             "select id, result from {resolve}(%s::bigint, %s::text::jsonb) where result is distinct from 'applied'"
         )

@@ -23,6 +23,7 @@ from .jobs import Job
 from .lanes import Lanes
 from .pool import AsyncPool, SyncPool
 from .roster import Roster
+from .timers import Sweeper
 
 LOG = logging.getLogger("jetpack")
 
@@ -144,6 +145,7 @@ class _Crew:
         self._roster = worker._roster
         self._claims, self._ends = Link(database, lease), Link(database, lease)
         self._beats = Link(database, lease, greet=sql.LISTEN)
+        self._sweeps = Link(database, lease)
         self._pool = AsyncPool(database, worker._connections)
         self._sync_pool = SyncPool(database, worker._connections)
         self._finisher = Finisher(self._ends, self._told)
@@ -156,12 +158,14 @@ class _Crew:
             lose=self._lose,
             wake=self._wake,
         )
+        self._sweeper = Sweeper(self._sweeps, self._roster, worker._poll)
         self._claimer = Claimer(
             *(self._claims, self._roster, self._heart, self._lanes),
             name=worker.name,
             poll=worker._poll,
             untold=lambda: self._finisher.untold,
             backlog=BACKLOG,
+            sweeper=self._sweeper,
             until_idle=until_idle,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -174,6 +178,7 @@ class _Crew:
             "claimer": self._claimer.run,
             "finisher": self._finisher.run,
             "heart": self._heart.run,
+            "sweeper": self._sweeper.run,
             "broom": self._sweep,
         }
         self._tasks = {part: asyncio.create_task(run(), name=f"jetpack {part}") for part, run in parts.items()}
@@ -238,7 +243,7 @@ class _Crew:
         await self._lanes.close()
         await self._pool.trim(0)
         self._sync_pool.trim(0)
-        for link in (self._claims, self._ends, self._beats):
+        for link in (self._claims, self._ends, self._beats, self._sweeps):
             await link.close()
         LOG.info("worker %s has stopped", self._name)
 
@@ -255,6 +260,7 @@ class _Crew:
 
     def _wake(self, name: str) -> None:
         self._claimer.wake(name)
+        self._sweeper.wake(name)
 
     def _lose(self, job: Job) -> None:
         LOG.warning("%s is not this worker's any more; its handler is cancelled", job)
