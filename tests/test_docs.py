@@ -81,8 +81,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_sql_of_the_database_page_runs_as_it_stands(fresh: Callable[[str], str]) -> None:
     page = ROOT / "docs" / "database.md"
-    (machine,) = blocks(page, "jet")
-    calls, grants = blocks(page, "sql")
+    machine, timed = blocks(page, "jet")
+    calls, timers, grants = blocks(page, "sql")
+    with psycopg.connect(fresh(timed), autocommit=True) as connection:
+        rows = [connection.execute(one.encode()) for one in re.split(r";.*\n", timers) if one]
+        assert (rows[0].fetchall(), rows[2].fetchall()) == ([(1,)], [(1,)])
+        _, fired = rows[3].fetchall()
+        assert (fired[:2], fired[4], 3600 < fired[3] < 3700) == ((2, "after patience"), "expired", True)
     with psycopg.connect(fresh(machine), autocommit=True) as connection:
         answers = [connection.execute(one.encode()).fetchall() for one in re.split(r";.*\n", calls) if one]
         assert answers[:4] == [[(1,)], [(1,)], [(3,)], [(2,)]]

@@ -44,6 +44,9 @@ ENDLESS_SPAWN = Rule("J325", "endless-spawn", Severity.ERROR, "tasks whose creat
 ALIAS_TAKEN = Rule("J340", "alias-taken", Severity.ERROR, "a name behind `as` that cannot keep the id of a task")
 ALIAS_OF_MANY = Rule("J341", "alias-of-many", Severity.ERROR, "`as` on a spawn that makes a task an element")
 UNIQUE_CLAIM = Rule("J352", "unique-claim", Severity.ERROR, "a `unique` that a worker's claim may break")
+FORESTALLED_TIMER = Rule(
+    "J330", "forestalled-timer", Severity.ERROR, "a timer before which another one always leaves its state"
+)
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
 )
