@@ -43,3 +43,30 @@ def test_the_machine_s_own_priority_replaces_its_template_s() -> None:
     text = text.replace("priority 3 }", "priority 3\n  state running { on SUCCESS, ERROR -> z }  final state z }")
     assert machine(text).priority == ir.Literal(7, ir.Type("int"))
     assert machine(text.replace("priority 7", "")).priority == ir.Literal(3, ir.Type("int"))
+
+
+def test_limits_and_turns_go_by_a_param() -> None:
+    found = machine(working("limit 5 per tenant\n  limit 100 per 1m per tenant\n  limit 20\n  fair by tenant"))
+    assert found.limits == (ir.Limit(5, None, "tenant"), ir.Limit(100, 60_000, "tenant"), ir.Limit(20))
+    assert found.fair == "tenant"
+
+
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        ("limit 5 per tenent", "J106 3 'tenent' unknown param `tenent`"),
+        ("fair by data", "J201 3 'data' `fair` does not go by a `json?`"),
+        ("limit 0", "J351 3 'limit 0' a limit of 0 tasks is none"),
+        ("limit 5000000000", "J351 3 'limit 5000000000' a limit of 5000000000 tasks is none"),
+        ("limit 5 per 0s", "J351 3 'limit 5 per 0s' a rate over no time is none"),
+        ("limit 5 per tenant\n  fair by urgency", "J353 4 'urgency' one goes by `tenant`, another by `urgency`"),
+        ("fair by tenant\n  fair by tenant", "J012 4 'fair by tenant' `fair` is written twice"),
+    ],
+)
+def test_what_limits_may_not_be(clauses: str, expected: str) -> None:
+    assert findings(working(clauses)) == [expected]
+
+
+def test_a_limit_does_not_go_by_a_var() -> None:
+    found = findings(working("var n: int = 0\n  limit 5 per n"))
+    assert found == ["J350 4 'n' `limit` goes by a param, and `n` is a var"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from jetpackc.check.expressions import value
 from jetpackc.check.names import declare, refuse_reserved, type_of
-from jetpackc.check.order import check_queue, priority, refuse_later
+from jetpackc.check.order import check_keys, check_queue, fair, limits, priority
 from jetpackc.check.report import Report
 from jetpackc.check.scope import BUILTINS, Fields, ModuleScope, Scope, Typed
 from jetpackc.check.signatures import Signatures, handlers
@@ -59,7 +59,7 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     )
     machine_wide = [member for member in node.members if isinstance(member, ast.On)]
     place = Place(tree.entries, tree.claimable(machine_wide), None)
-    refuse_later(node.members, report)
+    check_keys(node.members, report)
     check_queue(node.members, place.claimable, report)
     states = States(tree, signatures, scope, place, _ignored(node.members, signatures))
     lowered = tuple(states.lower(name) for name in tree.nodes)
@@ -78,6 +78,8 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
         signatures=signatures.as_ir(ignored),
         uniques=tuple(unique(member, scope) for member in uniques),
         priority=priority(node.members, scope),
+        limits=limits(node.members, scope),
+        fair=fair(node.members, scope),
         doc=node.doc,
         span=node.span,
     )

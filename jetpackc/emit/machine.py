@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from jetpackc.emit import step, timers, uniques
+from jetpackc.emit import lanes, step, timers, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
 from jetpackc.emit.manifest import manifest, sendable
@@ -35,9 +35,11 @@ def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
         *_columns(shape),
         *uniques.columns(shape),
         *_timer_columns(shape),
+        *lanes.columns(shape),
         *_constraints(shape),
         *_indexes(shape),
         *_hops(shape),
+        *lanes.tables(shape),
         _step(shape),
         _log(shape),
         *_born(shape),
@@ -69,7 +71,7 @@ def _table(shape: Shape) -> SqlObject:
         )
 
     whole = text(
-        [*(shape.column(column) for column in shape.columns), *uniques.definitions(shape)],
+        [*(shape.column(column) for column in shape.columns), *uniques.definitions(shape), *lanes.definitions(shape)],
         [_constraint(*one) for one in _checks(shape)],
         literal(shape.machine.initial),
         [Sql(f"{name} {type_}") for name, type_ in _moments(shape).items()],
@@ -157,8 +159,7 @@ def _indexes(shape: Shape) -> list[SqlObject]:
         _index(shape, bare("stuck"), f"create index {bare('stuck')} on {table} (id) where _stuck is not null;"),
     ]
     if shape.works:
-        text = f"create index {bare('claim')} on {table} (_priority, run_at, id) where run_at is not null;"
-        found.insert(0, _index(shape, bare("claim"), text))
+        found.insert(0, lanes.claim_index(shape))
     if timers.has_timers(shape.machine):
         text = f"create index {bare('timer')} on {table} (_timer_at, id) where _timer_at is not null;"
         found.append(_index(shape, bare("timer"), text))
@@ -273,6 +274,7 @@ def _log(shape: Shape) -> SqlObject:
         work=shape.works,
         label=literal(shape.names.label),
         lost_label=literal(f"{shape.names.label} lost"),
+        **lanes.for_log(shape),
     )
     return function(name, text, "")
 

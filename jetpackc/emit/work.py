@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jetpackc.emit import step
+from jetpackc.emit import lanes, step
 from jetpackc.emit.expressions import expression
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -38,10 +38,10 @@ def _names(shape: Shape) -> dict[str, object]:
     }
 
 
-def _public(shape: Shape, suffix: str, types: str, **values: object) -> SqlObject:
+def _public(shape: Shape, suffix: str, types: str, template: str = "", **values: object) -> SqlObject:
     """A public function whose body names its own arguments by the bare name of the function."""
     name = shape.names.public(suffix)
-    text = render(suffix, **{**_names(shape), suffix: name, "me": shape.names.bare(suffix), **values})
+    text = render(template or suffix, **{**_names(shape), suffix: name, "me": shape.names.bare(suffix), **values})
     return function(name, text, types)
 
 
@@ -74,7 +74,9 @@ def _claim(shape: Shape) -> SqlObject:
     plain = len(step.plain_claims(shape.machine)) == len(shape.claimable)
     handler = _by_state(shape, [(leaf.name, literal(leaf.run)) for leaf in shape.running if leaf.run], "null")
     row = [Sql("t.id"), Sql("t._token"), Sql("t.attempts"), Sql("t.state"), handler, _data(shape)]
-    return _public(shape, "claim", "bigint, integer, jsonb", plain=plain, row=row)
+    template = "claim_lanes" if lanes.column(shape) else "claim"
+    values = {"plain": plain, "row": row, **lanes.for_claim(shape)}
+    return _public(shape, "claim", "bigint, integer, jsonb", template=template, **values)
 
 
 def _by_state(shape: Shape, values: list[tuple[str, Sql]], otherwise: str) -> Sql:
@@ -148,4 +150,5 @@ def _expire(shape: Shape) -> SqlObject:
         timeouts=bool(timeouts),
         timeout=timeout,
         event=Sql(event),
+        order=Sql("t._priority, t._lane, t.run_at, t.id" if lanes.column(shape) else "t._priority, t.run_at, t.id"),
     )

@@ -339,10 +339,22 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` tasks at work at once; with a `window` (milliseconds), at most that many begun within any such
+    time. Of each value of the param `by`, or of the whole machine."""
+
+    count: int
+    window: int | None = None
+    by: str = ""
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A machine with its template merged in. `states` in source order, a composite before its children;
     `initial` is the leaf a new task starts in; `on` are the machine-wide clauses. `priority`, an int over the
-    params, is that of a new task whose creator gives none."""
+    params, is that of a new task whose creator gives none. `fair` is the param whose values take turns, or empty;
+    limits by a param go by the same one."""
 
     name: str
     params: tuple[Field, ...]
@@ -353,6 +365,8 @@ class Machine:
     signatures: tuple[Signature, ...] = ()
     uniques: tuple[Unique, ...] = ()
     priority: Expr | None = None
+    limits: tuple[Limit, ...] = ()
+    fair: str = ""
     doc: str = ""
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 

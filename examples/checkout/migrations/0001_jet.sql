@@ -383,6 +383,26 @@ begin
   end
   $body$;
 
+  -- Rates. _begun: {window in ms: {end of a slice of time: how many began in it}}, a slice being a 64th of the window. A slice
+  -- counts until a whole window after its end, so that in no window, wherever it begins, there are more than the limit says.
+  create or replace function jet.rate_left(_begun jsonb, _window bigint, _count integer, _now timestamptz) returns integer
+  language sql immutable set search_path = pg_catalog, pg_temp as $body$
+    select (_count - coalesce(sum(e.value::integer), 0))::integer from jsonb_each_text(_begun -> _window::text) e
+      where e.key::bigint > extract(epoch from _now) * 1000 - _window
+  $body$;
+
+  create or replace function jet.rate_begun(_begun jsonb, _window bigint, _n integer, _now timestamptz) returns jsonb
+  language sql immutable set search_path = pg_catalog, pg_temp as $body$
+    select _begun || jsonb_build_object(_window::text, coalesce(
+      (select jsonb_object_agg(s.slice, s.n) from (
+        select b.slice, sum(b.n) as n from (
+          select e.key::bigint as slice, e.value::integer as n from jsonb_each_text(_begun -> _window::text) e
+          union all
+          select (ceil(extract(epoch from _now) * 1000 / greatest(_window / 64, 1)) * greatest(_window / 64, 1))::bigint, _n) b
+        where b.slice > extract(epoch from _now) * 1000 - _window and b.n > 0
+        group by b.slice) s), '{}'))
+  $body$;
+
   -- Schedules, one row each, as the modules' sources say; their slots are written up to a moment, ahead of time.
   -- plan: {"every": seconds}, or the fields of a cron expression, each a list of texts, of which "*" stands for all.
   create table jet.schedule (

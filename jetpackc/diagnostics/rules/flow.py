@@ -43,10 +43,13 @@ UNHANDLED_SEND = Rule("J324", "unhandled-send", Severity.ERROR, "an event that i
 ENDLESS_SPAWN = Rule("J325", "endless-spawn", Severity.ERROR, "tasks whose creation creates tasks for ever")
 ALIAS_TAKEN = Rule("J340", "alias-taken", Severity.ERROR, "a name behind `as` that cannot keep the id of a task")
 ALIAS_OF_MANY = Rule("J341", "alias-of-many", Severity.ERROR, "`as` on a spawn that makes a task an element")
+LIMIT_BY_VAR = Rule("J350", "limit-by-var", Severity.ERROR, "a limit that goes by what may change while a task waits")
+EMPTY_LIMIT = Rule("J351", "empty-limit", Severity.ERROR, "a limit that lets nothing through")
 UNIQUE_CLAIM = Rule("J352", "unique-claim", Severity.ERROR, "a `unique` that a worker's claim may break")
 FORESTALLED_TIMER = Rule(
     "J330", "forestalled-timer", Severity.ERROR, "a timer before which another one always leaves its state"
 )
+LIMITS_BY_SEVERAL = Rule("J353", "limits-by-several", Severity.ERROR, "limits or turns by different params")
 GUARDED_ENTER = Rule(
     "J380", "guarded-enter", Severity.WARNING, "a state whose only way out is a guarded `enter` with no last line"
 )
