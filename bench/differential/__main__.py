@@ -28,6 +28,8 @@ class Total:
     programs: int = 0
     transitions: int = 0
     disagreements: int = 0
+    otherwise: int = 0
+    """Steps that both undid, each for another of several reasons."""
     seconds: float = 0
 
 
@@ -39,6 +41,7 @@ def main() -> int:
         for played in _batches(found, arguments):
             total.programs += played.programs
             total.transitions += played.transitions
+            total.otherwise += played.otherwise
             total.seconds = round(perf_counter() - begun, 1)
             if played.disagreement:
                 total.disagreements += 1
@@ -84,8 +87,9 @@ def _play(seed: str, machines: int, rounds: int) -> Played:
 
 def _markdown(total: Total, where: str) -> str:
     return (
-        "| | programs | transitions | disagreements | seconds |\n|---|---|---|---|---|\n"
-        f"| {where} | {total.programs:,} | {total.transitions:,} | {total.disagreements} | {total.seconds:,} |"
+        "| | programs | transitions | disagreements | undone by another error | seconds |\n|---|---|---|---|---|---|\n"
+        f"| {where} | {total.programs:,} | {total.transitions:,} | {total.disagreements} | {total.otherwise} "
+        f"| {total.seconds:,} |"
     )
 
 

@@ -35,10 +35,12 @@ Timed = list[tuple[Step, timedelta]]
 
 @dataclass(frozen=True)
 class Played:
-    """What a batch came to. `disagreement`: the first one, with a case that shows it."""
+    """What a batch came to. `otherwise`: steps that both undid, each for another reason. `disagreement`: the first one,
+    with a case that shows it."""
 
     programs: int
     transitions: int
+    otherwise: int
     disagreement: str | None = None
 
 
@@ -105,16 +107,17 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
             differ = _earliest(both, found)
             print(f"seed {seed}: {differ}", file=sys.stderr, flush=True)
             shown = _case(server, made, texts, done, differ)
-            return Played(programs, len(both.world.history), f"seed {seed}\n{shown}")
-        return Played(programs, len(both.world.history))
+            return Played(programs, len(both.world.history), both.otherwise, f"seed {seed}\n{shown}")
+        return Played(programs, len(both.world.history), both.otherwise)
     finally:
         database.close()
 
 
 def _earliest(both: Both, differ: DifferError) -> DifferError:
-    """What an answer differs in often began before: the first hop that differs, where there is one."""
+    """What an answer differs in often began before: the first hop that differs, where there is one. (Postgres has played
+    its round to the end; what is later than that answer says nothing.)"""
     try:
-        both.compare_all()
+        both.compare_hops(both.world.now.isoformat())
     except DifferError as earlier:
         return earlier
     return differ
