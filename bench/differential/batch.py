@@ -114,8 +114,8 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
 
 
 def _earliest(both: Both, differ: DifferError) -> DifferError:
-    """What an answer differs in often began before: the first hop that differs, where there is one. (Postgres has played
-    its round to the end; what is later than that answer says nothing.)"""
+    """What an answer differs in often began before: the first hop that differs, where there is one. (Postgres has
+    played its round to the end; what is later than that answer says nothing.)"""
     try:
         both.compare_hops(both.world.now.isoformat())
     except DifferError as earlier:

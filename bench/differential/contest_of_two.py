@@ -13,8 +13,9 @@ from random_steps import Claim, Create, End, Ref, Resolve, Retry, Send, Step, St
 from server_side import Database, read
 
 from jetpackc.interpret import Event, Hop, Task, UndoneError, World
+from jetpackc.interpret.model import Spawned
 from jetpackc.ir import model as ir
-from jetpackc.values.convert import json_text, to_json
+from jetpackc.values.convert import cast, json_text, to_json
 from jetpackc.values.text import text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,13 +53,15 @@ class Both:
         self.otherwise = 0
         """Steps that both undid, each for another reason: of several errors, which comes first is not promised."""
         self._ids: dict[tuple[str, int | None], list[int]] = {}
+        self._rows: dict[int, Mapping[str, Any]] = {}
         self._workers: dict[str, Worker] = {}
         self._gone: list[str] = []
         self._fresh = range(0)
         self._undone = count()
         self.leases: dict[int, list[tuple[int, int]]] = {}
         self._union = " union all ".join(
-            f"select '{self.module}.{name.partition('.')[2]}', id, parent from {name} where id > %d"
+            f"select '{self.module}.{name.partition('.')[2]}', id, parent, to_jsonb(t)::text from {name} t "
+            "where id > %d"
             for name in self.machines
         )
 
@@ -95,15 +98,28 @@ class Both:
     # ------------------------------------------------------------ ids
 
     def _learn_ids(self) -> None:
-        for machine, id, parent in self._database.rows(self._union.replace("%d", str(self._known))):
+        for machine, id, parent, row in self._database.rows(self._union.replace("%d", str(self._known))):
             self._ids.setdefault((machine, parent), []).append(id)
+            self._rows[id] = read(row)
             self._known = max(self._known, id)
 
-    def _new_id(self, machine: str, parent: int | None) -> int:
+    def _new_id(self, new: Spawned, parent: int | None) -> int:
         """The id that Postgres gave to such a task in this step; where it undid the step, one it may have given."""
-        made = (id for id in self._ids.get((machine, parent), ()) if id in self._fresh)
+        made = (id for id in self._ids.get((new.machine, parent), ()) if id in self._fresh)
         found = sorted(id for id in made if id not in self.world.tasks)
-        return found[0] if found else next(id for id in self._undone if id not in self.world.tasks)
+        if not found:
+            return next(id for id in self._undone if id not in self.world.tasks)
+        return next((id for id in found if self._is_made_of(id, new)), found[0])
+
+    def _is_made_of(self, id: int, new: Spawned) -> bool:
+        """Whether a row has these params: tasks that one step spawns have ids in no order that is promised."""
+        kinds = {param.name: param.type for param in self.machines[new.machine].params}
+        return all(
+            exact(to_json(cast(value, type, kinds[name], {}), kinds[name].kind), kinds[name])
+            == exact(self._rows[id][name], kinds[name])
+            for name, (value, type) in new.arguments.items()
+            if value is not None
+        )
 
     def _at(self, ref: Ref) -> Task | None:
         tasks = self.tasks(ref[0])

@@ -145,6 +145,8 @@ def _call(node: ir.Call, scope: Scope) -> Sql:
         return Sql(f"cardinality({arguments})")
     if node.function == "backoff":
         return Sql(f"jet.backoff({arguments}, {scope.column('id')})")
+    if node.function in ("ceil", "floor") and node.arguments[0].type.kind != "numeric":
+        return Sql(f"{node.function}(({arguments})::numeric)")  # of a whole number it would be a float
     return Sql(f"{_FUNCTIONS.get(node.function, node.function)}({arguments})")
 
 

@@ -47,8 +47,10 @@ class Scope:
             case ir.IsNull():
                 return (self._value(expr.operand) is None) != expr.negated
             case ir.In():
-                options = [self._value(option) for option in expr.options]
-                return operators.among(expr, self._value(expr.operand), options, self.enums)
+                operand = self._value(expr.operand)
+                if operand is None and expr.options[0].type.array:
+                    return None
+                return operators.among(expr, operand, [self._value(option) for option in expr.options], self.enums)
             case ir.Cast():
                 return self.value(expr.operand, expr.type)
             case ir.Call(function, arguments):
@@ -57,7 +59,8 @@ class Scope:
                     return functions.backoff(values[0], values[1], values[2], self.task.id)
                 return functions.call(expr, values, self.enums)
             case ir.Access():
-                return operators.member(self._value(expr.operand), self._value(expr.key))
+                operand = self._value(expr.operand)
+                return None if operand is None else operators.member(operand, self._value(expr.key))
             case ir.Array():
                 return tuple(self.value(item, element(expr.type)) for item in expr.items)
 

@@ -20,8 +20,8 @@ from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.values.fields import called
 from jetpackc.values.text import Enums
 
-NewId = Callable[[str, int | None], int]
-"""Gives the id of a new task, from its machine and its parent."""
+NewId = Callable[[Spawned, int | None], int]
+"""Gives the id of a new task: what it is made of, and its parent."""
 
 NO_TIME = timedelta()
 SWEEPER = "jet.tick"
@@ -64,7 +64,7 @@ class World:
             enums = {enum.name: enum.values for enum in (*module.enums, *module.imported)}
             self._machines |= {f"{module.name}.{machine.name}": (machine, enums) for machine in module.machines}
         ids = count(1)
-        self._new_id = new_id or (lambda _machine, _parent: next(ids))
+        self._new_id = new_id or (lambda _new, _parent: next(ids))
         self._tokens = count(1)
         self._resolved: set[int] = set()
         self._answers: dict[tuple[int, str], Sent] = {}
@@ -237,7 +237,7 @@ class World:
         """Tasks: one more row; or, under `unique … or return`, the one that is there."""
         machine, enums = self._machines[new.machine]
         above = None if new.root else parent
-        id = self._new_id(new.machine, above.id if above else None)
+        id = self._new_id(new, above.id if above else None)
         task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, key=new.key)
         if above:
             task.parent, task.root, task.depth = above.id, above.root, above.depth + 1

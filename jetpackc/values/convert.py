@@ -13,7 +13,8 @@ from jetpackc.values.errors import BAD_TEXT, OUT_OF_RANGE, UndoneError
 from jetpackc.values.numbers import rounded, tidy, whole
 from jetpackc.values.text import Enums, Json, iso, parse, text
 
-_QUOTED = frozenset(("timestamptz", "date", "uuid", "bytes"))
+_KINDS = {**dict.fromkeys(("timestamptz", "date", "uuid", "bytes"), str), "bool": bool}
+"""What json they are taken from, and no other."""
 
 
 def literal(expr: Literal) -> Any:
@@ -81,7 +82,7 @@ def from_json(value: Any, type: Type, enums: Enums) -> Any:
         return _elements(value, element(type), enums)
     if type.kind == "json":
         return Json(value)
-    if not isinstance(value, str) and type.kind in _QUOTED:
+    if not isinstance(value, _KINDS.get(type.kind, object)):
         raise UndoneError(BAD_TEXT, f"no {type.kind}: {json_text(value)}")
     return parse(value if isinstance(value, str) else json_text(value), type, enums)
 

@@ -92,6 +92,13 @@ machine fails(a: int, b: int) {
   final state z
 }
 
+machine whole(a: bigint = 9007199254740993) {
+  var up: numeric = ceil(a)
+  var down: numeric = floor(a) % 10.0
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
 machine again {
   initial state ready {
     on LOCKED_BY_WORKER -> running { when attempts == 0 { fail "not yet" } }
@@ -143,6 +150,11 @@ def test_create_many_makes_no_value_out_of_another_kind(db: Db, name: str, value
     with pytest.raises(psycopg.errors.InvalidParameterValue) as told:
         db.create_many("lax", [{}, {name: value}])
     assert told.value.diag.message_primary == f"task 2 of m.lax: it takes field '{name}' as {what}"
+
+
+def test_a_whole_number_that_is_rounded_is_no_float(db: Db) -> None:
+    task = db.task("whole", db.create("whole"))
+    assert (task.up, task.down) == (9007199254740993, 3)
 
 
 def test_a_param_that_is_null_takes_its_default(db: Db) -> None:
