@@ -170,6 +170,24 @@ STATE_SAFE = {
     "timeout 30secs": "timeout 30s",
 }
 
+TEST_SAFE = {
+    "expect state a and n == 0": "expect state a\n  expect n == 0",
+    "assert n == 0": "expect n == 0",
+    "verify state a": "expect state a",
+    "wait 5m": "advance 5m",
+    "sleep for 5m": "advance 5m",
+    "mock work hangs": "stub work hangs",
+    "spawn m": "create m",
+    "given m as x": "create m as x",
+    "dispatch NEXT": "send NEXT",
+    "raise NEXT": "send NEXT",
+    "stub work return ()": "stub work returns ()",
+    'stub work throws "no"': 'stub work raises "no"',
+    'stub work raise "no"': 'stub work raises "no"',
+}
+
+TEST_GUESSED: dict[str, str] = {}
+
 STATE_GUESSED = {
     "enter b": "enter -> b",
     "default -> b": "enter -> b",

@@ -28,6 +28,7 @@ FRAMES = {
     "Transition": "machine m(guard: bool) {{ initial state a {{ {} }} final state target }}",
     "Event": "{}\nmachine m {{ initial state a {{ on PAID -> b }} final state b }}",
     "Template": "{}\nmachine m is review(limit: 1)",
+    "Test": "{}\nmachine order {{ initial state a {{ on PAID -> done }} final state done }}",
     "Operator": "{}\nmachine m {{ initial state a {{ on GO retry_once(a, b) }} final state b }}",
 }
 """What some snippets stand in, to be a program."""

@@ -23,11 +23,28 @@ machine m {
 }
 """
 MACHINE = "module m\nmachine m {\n %s\n  initial state a { on NEXT -> b }\n  final state b \n}\n"
+TEST = """module m
+machine m {
+  var n: int = 0
+  initial state a { on NEXT -> w }
+  state w { on LOCKED_BY_WORKER -> r }
+  state r {
+    run "m:work"
+    on SUCCESS -> b { increment n }
+    on ERROR -> b
+  }
+  final state b
+}
+test "t" {
+  create m
+  %s
+}
+"""
 TOP = "module m\n%s\nmachine m {\n  initial state a { on NEXT -> b }\n  final state b \n}\n"
 
 
 def rows(kind: str) -> list[tuple[str, str, str]]:
-    around = {"STATE": STATE, "MACHINE": MACHINE, "TOP": TOP}
+    around = {"STATE": STATE, "MACHINE": MACHINE, "TOP": TOP, "TEST": TEST}
     return [
         (frame, written, meant)
         for place, frame in around.items()

@@ -159,6 +159,31 @@ machine cart(ends: timestamptz? = null) {
     assert "open -PAID-> closed" in told.out
 
 
+def test_schedules_run_as_time_goes_by(run: Run) -> None:
+    program = """module m
+machine report(day: date) {
+  unique (day)
+  initial state open { on DONE -> closed }
+  final state closed
+}
+schedule nightly cron "0 3 * * *" in "UTC" spawn report(day: today)
+"""
+    told = run(
+        "advance 2h59m",
+        'create report(day: "2026-01-01" as date)',
+        "send DONE",
+        "advance 1m",
+        'create report(day: "2026-01-01" as date)',
+        'expect error "already has a live task"',
+        "advance 24h",
+        'create report(day: "2026-01-02" as date)',
+        'expect error "already has a live task"',
+        'create report(day: "2026-01-03" as date)',
+        program=program,
+    )
+    assert told.code == 0, told.out
+
+
 def test_a_hanging_handler_meets_its_timeout(run: Run) -> None:
     told = run(
         "stub charge hangs twice",

@@ -9,10 +9,11 @@ from jetpackc.syntax.habits.declarations import DECLARATIONS
 from jetpackc.syntax.habits.expressions import COMMENTS, ENDS, EXPRESSIONS, STRINGS
 from jetpackc.syntax.habits.model import Habit
 from jetpackc.syntax.habits.objects import OBJECTS, Edit
+from jetpackc.syntax.habits.tests import TESTS
 
 __all__ = ["HABITS", "Edit", "known"]
 
-HABITS: tuple[Habit, ...] = (*COMMENTS, *CLAUSES, *DECLARATIONS, *EXPRESSIONS, *STRINGS, *ENDS)
+HABITS: tuple[Habit, ...] = (*COMMENTS, *TESTS, *CLAUSES, *DECLARATIONS, *EXPRESSIONS, *STRINGS, *ENDS)
 """In the order of trial: what is longer before what it begins with."""
 
 _LOOK_BACK = 200
