@@ -64,7 +64,7 @@ def test_machines_of_other_modules_are_part_of_it() -> None:
         "a.jet": 'module a\nimport "b.jet"\n' + machine("x", "enter { spawn b.y() }"),
         "b.jet": 'module b\nimport "a.jet"\n' + machine("y", "enter { spawn a.x() }"),
         "c.jet": "module c\n" + machine("z", "on HI -> done"),
-        "d.jet": "module d\n" + machine("z", "on GO { send parent HI }"),
+        "d.jet": "module d\n" + machine("z", "on GO { send id HI }"),
     }
     found = compile_sources([Source(path, text) for path, text in files.items()]).diagnostics
     assert [each.rule.code for each in found if each.rule.code != "J090"] == ["J325"]
@@ -77,10 +77,14 @@ def test_machines_of_other_modules_are_part_of_it() -> None:
     ("machines", "expected"),
     [
         ([machine("a", "on GO { send parent HELLO }")], ["J324"]),
-        ([machine("a", "on GO { send parent HELLO } on HELLO -> done")], []),
-        ([machine("a", "on GO { send parent HELLO }"), machine("b", "ignore HELLO")], []),
-        ([machine("a", "on GO { send parent HELLO }"), machine("b", "defer HELLO")], []),
-        ([machine("a", "on GO { when n > 1 { send parent HELLO } }"), machine("b", "", more="on HELLO -> s")], []),
+        ([machine("a", "on GO { send root HELLO } on HELLO -> done")], []),
+        ([machine("a", "on GO { send parent HELLO }"), machine("b", "ignore HELLO enter { spawn a() }")], []),
+        ([machine("a", "on GO { send parent HELLO }"), machine("b", "defer HELLO enter { spawn a() }")], []),
+        ([machine("a", "on GO { when n > 1 { send id HELLO } }"), machine("b", "", more="on HELLO -> s")], []),
+        ([machine("a", "on GO { send parent HELLO }"), machine("b", "ignore HELLO")], ["J342"]),
+        ([machine("a", "on GO { send children HELLO } on HELLO -> done")], ["J342"]),
+        ([machine("a", "on GO { send siblings HELLO } on HELLO { spawn self() }")], []),
+        ([machine("a", "on GO { send root HELLO(n: 1) } on HELLO -> done")], ["J206"]),
         ([machine("a", "on GO { when n > 1 { send parent HELLO } }")], ["J324"]),
         ([machine("a", "enter { send parent SUCCESS }")], ["J313"]),
     ],

@@ -374,7 +374,7 @@ def test_reenter_of_the_machine_names_no_leaf_and_its_clauses_name_each() -> Non
             m(f"initial state s {{ on GO {{ raise ABANDONED }} on ABANDONED when attempts > 1 -> done }} {DONE}"),
             ["J314"],
         ),
-        (m(f"initial state s {{ on GO -> done {{ spawn m() }} on SUBTREE_FLUSHED -> done }} {DONE}"), ["J090"]),
+        (m(f"initial state s {{ on GO -> done {{ spawn m() }} on SUBTREE_FLUSHED -> done }} {DONE}"), []),
     ],
 )
 def test_lifecycle_events_come_where_they_come(text: str, expected: list[str]) -> None:
@@ -459,13 +459,8 @@ def test_a_machine_ignores_in_every_outermost_state_that_has_no_answer() -> None
 @pytest.mark.parametrize(
     "text",
     [
-        m(f"initial state s {{ on GO -> done defer X }} {DONE}"),
-        m("initial state s { on GO -> done } final state done { return 5 }"),
         m(f"initial state s was t {{ on GO -> done }} {DONE}"),
         m(f"initial state s {{ on GO -> done }} {DONE} removed state t -> done"),
-        m(f"initial state s {{ on GO -> done {{ send parent HELLO }} ignore HELLO }} {DONE}", "event HELLO"),
-        m(f"initial state s {{ on GO when subtree.all(final) -> done {{ spawn m() }} }} {DONE}"),
-        m(f"initial state s {{ on GO when children.count(s) > 1 -> done {{ spawn m() }} }} {DONE}"),
     ],
 )
 def test_what_comes_later_is_refused_once_at_its_place(text: str) -> None:

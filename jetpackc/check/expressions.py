@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jetpackc.check import operators, types
+from jetpackc.check import looks as trees, operators, types
 from jetpackc.check.arguments import Callee, match
 from jetpackc.check.facts import path, where_not_true, where_true
 from jetpackc.check.functions import FUNCTIONS, Function, Param
@@ -132,8 +132,7 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
         if base.name in _SCOPES:
             return _scoped(base.name, node, scope)
         if base.name in _TREES:
-            scope.report.unsupported(f"`{base.name}.{node.name.text}`", node.span)
-            return None
+            return trees.results(base.name, node, scope)
         if base.name in scope.module.enums:
             return _enum_value(scope.module.enums[base.name], node.name.text, node.name.span, scope)
     if (enum := _foreign_enum(base, scope)) is not None:
@@ -404,8 +403,7 @@ def _dotted(node: ast.Expr) -> str | None:
 def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
     name = _dotted(node.function)
     if name is not None and name.partition(".")[0] in _TREES:
-        scope.report.unsupported(f"`{name}`", node.span)
-        return None
+        return trees.count(node, scope)
     if not isinstance(node.function, ast.Variable) or name is None:
         scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
         return None

@@ -21,7 +21,7 @@ from jetpackc.ir import model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 
-_LATER = {ast.Removed: "`removed`", ast.Defer: "`defer`"}
+_LATER: dict[type, str] = {ast.Removed: "`removed`"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,14 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
     place = Place(tree.entries, tree.claimable(machine_wide), None)
     check_keys(node.members, report)
     check_queue(node.members, place.claimable, report)
-    states = States(tree, signatures, scope, place, _ignored(node.members, signatures))
+    deferred = _deferred(node.members, signatures)
+    states = States(tree, signatures, scope, place, _ignored(node.members, signatures), deferred)
     lowered = tuple(states.lower(name) for name in tree.nodes)
     wide = tuple(states.on(member, place) for member in machine_wide)
     initial = tree.initial_of(None)
     entry = initial and tree.entries[initial]
     uniques = [member for member in node.members if isinstance(member, ast.Unique)]
-    ignored = dict.fromkeys(event for state in lowered for event in state.ignore)
+    ignored = dict.fromkeys(event for state in lowered for event in (*state.ignore, *state.defer))
     machine = ir.Machine(
         name=node.name.text,
         params=_param_fields(node.params, declared.params, scope),
@@ -119,6 +120,12 @@ def _vars(node: ast.Machine, params: Fields, module: ModuleScope, report: Report
 def _ignored(members: Iterable[ast.MachineMember], signatures: Signatures) -> tuple[str, ...]:
     names = [event for member in members if isinstance(member, ast.Ignore) for event in member.events]
     signatures.check_ignored(names)
+    return tuple(dict.fromkeys(event.text for event in names))
+
+
+def _deferred(members: Iterable[ast.MachineMember], signatures: Signatures) -> tuple[str, ...]:
+    names = [event for member in members if isinstance(member, ast.Defer) for event in member.events]
+    signatures.check_deferred(names)
     return tuple(dict.fromkeys(event.text for event in names))
 
 

@@ -16,10 +16,12 @@ from jetpackc.check.spawns import check_spawns
 from jetpackc.check.subject import Subject
 from jetpackc.check.survey import check_company
 from jetpackc.check.tests import lower_tests
+from jetpackc.check.trees import check_trees
 from jetpackc.check.usage import check_declared_events
 from jetpackc.diagnostics.model import Diagnostic, has_errors
 from jetpackc.diagnostics.rules import flow, names, syntax
 from jetpackc.ir import model as ir
+from jetpackc.ir.kin import Kin
 from jetpackc.syntax import ast
 
 _BREAKS_FLOW = frozenset(
@@ -85,5 +87,7 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
             check_spawns(found.module, report)
         lowered.append(found.module)
     check_spawning(subjects)
+    if len(subjects) == sum(len(module.machines) for module in lowered):
+        check_trees(subjects, Kin(ir.Program(tuple(lowered))))
     tests = lower_tests(gathered, declared, lowered, report)
     return ir.Program(tuple(each for each in lowered if not gathered[each.name].only_tests), tests)

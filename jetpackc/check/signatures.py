@@ -17,15 +17,15 @@ from jetpackc.check.scope import Fields, ModuleScope, Typed
 from jetpackc.check.tree import Tree
 from jetpackc.check.types import show
 from jetpackc.diagnostics.model import Label
-from jetpackc.diagnostics.rules import names as name_rules, types as rules
+from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as rules
 from jetpackc.ir import chart, model as ir
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 
-LATER = frozenset(("SUBTREE_UPDATE", "SUBTREE_FLUSHED", "CHILD_DONE"))
-"""Lifecycle events that this version does not dispatch."""
-
-_ERROR: Fields = {field.name: Typed(field.name, field.type, field.span) for field in chart.ERROR_FIELDS}
+_BUILT_IN: dict[str, Fields] = {
+    event: {field.name: Typed(field.name, field.type, field.span) for field in fields}
+    for event, fields in (("ERROR", chart.ERROR_FIELDS), ("CHILD_DONE", chart.CHILD_FIELDS))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class Signatures:
 
     def fields(self, event: str, state: str | None) -> Fields:
         """The payload of an event in a clause of this state."""
-        if event == "ERROR":
-            return _ERROR
+        if event in _BUILT_IN:
+            return _BUILT_IN[event]
         if event in self._module.events:
             return self._module.events[event]
         keys = [*self._around(state), ""] if event in chart.LIFECYCLE else [""]
@@ -100,6 +100,15 @@ class Signatures:
                 help = "declare it in the module: `event " + event.text + "`"
                 self._report.unknown(name_rules.UNKNOWN_EVENT, "event", event.text, event.span, self._known, help=help)
 
+    def check_deferred(self, events: Iterable[ast.Name]) -> None:
+        """Report deferred events that nobody can send, and those that Jetpack itself dispatches."""
+        self.check_ignored(events := list(events))
+        for event in events:
+            if event.text in chart.LIFECYCLE:
+                message, label = f"`{event.text}` cannot wait", "dispatched when it is due"
+                help = "only what others send can be kept for later"
+                self._report.add(flow_rules.LIFECYCLE_EVENT, message, event.span, label, help=help)
+
     @cached_property
     def _known(self) -> set[str]:
         handled = (event.text for handler in self._handlers for event in handler.on.events)
@@ -120,9 +129,7 @@ class Signatures:
         if on.fields is not None:
             written = payload(on.fields, self._module, self._report)
         for event in on.events:
-            if event.text in LATER:
-                self._report.unsupported(f"`{event.text}`", event.span)
-            elif written is not None:
+            if written is not None:
                 self._write(event, handler.state, written)
 
     def _write(self, event: ast.Name, state: str | None, written: Fields) -> None:
@@ -139,8 +146,8 @@ class Signatures:
             self._written.setdefault(key, (written, event.span))
 
     def _fixed(self, event: str) -> Fields | None:
-        if event == "ERROR":
-            return _ERROR
+        if event in _BUILT_IN:
+            return _BUILT_IN[event]
         if event in chart.LIFECYCLE:
             return None if event == "SUCCESS" else {}
         return self._module.events.get(event)

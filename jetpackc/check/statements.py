@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from jetpackc.check import types
 from jetpackc.check.expressions import guard, typed, value
 from jetpackc.check.facts import where_not_true, where_true
+from jetpackc.check.messages import send
 from jetpackc.check.operators import arithmetic
 from jetpackc.check.scope import RESERVED, Key, Scope
 from jetpackc.check.spawn import BROKEN, spawn
@@ -140,8 +141,7 @@ def _statement(node: ast.Statement, scope: Scope, place: Place) -> tuple[ir.Stat
         case ast.When():
             return (_when(node, scope, place),)
         case ast.Send():
-            scope.report.unsupported("`send`", node.span)
-            return ()
+            return send(node, scope)
         case ast.Apply():
             return ()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jetpackc.check.expressions import value
+from jetpackc.check.expressions import typed, value
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Scope
 from jetpackc.check.signatures import Handler, Signatures
@@ -20,22 +20,21 @@ from jetpackc.ir import model as ir
 from jetpackc.syntax import ast
 
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_LATER = {
-    ast.Defer: "`defer`",
-    ast.Result: "`return`",
+_LATER: dict[type, str] = {
     ast.Removed: "`removed`",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """Lowers the states of one machine. `ignored` are the events that the machine ignores everywhere."""
+    """Lowers the states of one machine. `ignored` and `deferred` are events of the whole machine."""
 
     tree: Tree
     signatures: Signatures
     scope: Scope
     place: Place
     ignored: tuple[str, ...]
+    deferred: tuple[str, ...] = ()
 
     def lower(self, name: str) -> ir.State:
         """One state."""
@@ -58,6 +57,8 @@ class States:
             run=runs[0].handler if runs else None,
             timeout=self._timeout(members),
             ignore=self._ignore(node),
+            defer=self._defer(node),
+            result=self._result(node),
             doc=node.state.doc,
             span=node.name.span,
         )
@@ -102,6 +103,25 @@ class States:
         wide = [event for event in self.ignored if outermost and event not in handled]
         return tuple(dict.fromkeys((*found, *wide)))
 
+    def _defer(self, node: Node) -> tuple[str, ...]:
+        """The events that it keeps, with those of the machine where it is outermost and no final state."""
+        own = [name for each in node.state.members if isinstance(each, ast.Defer) for name in each.events]
+        self.signatures.check_deferred(own)
+        outermost = node.parent is None and node.kind == "plain"
+        return tuple(dict.fromkeys((*(name.text for name in own), *(self.deferred if outermost else ()))))
+
+    def _result(self, node: Node) -> ir.Expr | None:
+        found = [member for member in node.state.members if isinstance(member, ast.Result)]
+        _once(found, "return", self.scope.report)
+        if not found:
+            return None
+        if node.kind == "plain":
+            message = f"state `{node.name.text}` is not final, and only a task that ends returns something"
+            help = "write `final` or `failure` before the state, or keep the value in a var"
+            rule = flow_rules.RESULT_OF_LIVING
+            self.scope.report.add(rule, message, found[0].span, "the task goes on", help=help)
+        return typed(found[0].value, self.scope) or BROKEN
+
     def _refuse_later(self, node: Node) -> None:
         """Report the parts of the language that come later."""
         if node.state.was is not None:
@@ -124,7 +144,7 @@ def _check_handlers(runs: Sequence[ast.Run], report: Report) -> None:
             report.add(syntax_rules.BAD_HANDLER, message, run.span, "not of the form `module:function`", help=help)
 
 
-def _once(members: Sequence[ast.Run] | Sequence[ast.Timeout], word: str, report: Report) -> None:
+def _once(members: Sequence[ast.Run] | Sequence[ast.Timeout] | Sequence[ast.Result], word: str, report: Report) -> None:
     for member in members[1:]:
         first = Label(members[0].span, "first written here")
         message = f"`{word}` is written twice"

@@ -105,6 +105,9 @@ def expressions(statement: ir.Statement) -> Iterator[ir.Expr]:
         case ir.Spawn(arguments=arguments, delay=delay, items=items):
             yield from (value for _, value in arguments)
             yield from (each for each in (delay, items) if each is not None)
+        case ir.Send(arguments=arguments, to=to):
+            yield from (value for _, value in arguments)
+            yield from () if to is None else (to,)
         case ir.When(branches=branches):
             yield from (branch.guard for branch in branches if branch.guard is not None)
         case _:
@@ -132,17 +135,20 @@ def parts(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             return (operand, key)
         case ir.Call(arguments=found) | ir.Array(items=found):
             return found
-        case ir.Literal() | ir.Ref():
+        case ir.Literal() | ir.Ref() | ir.Tree():
             return ()
 
 
 def is_constant(expr: ir.Expr) -> bool:
     """Whether an expression comes to the same in every task and at any time."""
-    return not any(refs(expr)) and not any(call.function == "backoff" for call in _calls(expr))
+    return not any(refs(expr)) and not any(map(_varies, _nodes(expr)))
 
 
-def _calls(expr: ir.Expr) -> Iterator[ir.Call]:
-    if isinstance(expr, ir.Call):
-        yield expr
+def _varies(expr: ir.Expr) -> bool:
+    return isinstance(expr, ir.Tree) or (isinstance(expr, ir.Call) and expr.function == "backoff")
+
+
+def _nodes(expr: ir.Expr) -> Iterator[ir.Expr]:
+    yield expr
     for part in parts(expr):
-        yield from _calls(part)
+        yield from _nodes(part)

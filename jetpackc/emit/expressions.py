@@ -28,6 +28,8 @@ class Scope:
     column: Callable[[str], Sql]
     payload: str = "new._payload"
     now: str = "v_now"
+    look: Callable[[ir.Tree, Callable[[str], Sql]], Sql] | None = None
+    """What a task sees of its children."""
 
 
 def expression(node: ir.Expr, scope: Scope) -> Sql:
@@ -54,6 +56,8 @@ def expression(node: ir.Expr, scope: Scope) -> Sql:
         case ir.Array():
             items = ", ".join(top(item, scope) for item in node.items)
             return Sql(f"array[{items}]::{sql_type(node.type, scope.schema)}")
+        case ir.Tree():
+            return scope.look(node, scope.column) if scope.look is not None else Sql("null")
 
 
 def top(node: ir.Expr, scope: Scope) -> Sql:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from jetpackc.emit import lanes, step, timers, uniques
+from jetpackc.emit import lanes, messages, step, timers, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
 from jetpackc.emit.manifest import manifest, sendable
@@ -47,6 +47,7 @@ def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
         *creation(shape),
         *_send(shape),
         *work(shape),
+        *messages.functions(shape),
         *timers.timer_objects(shape),
         _history(shape),
         _at(shape),
@@ -112,7 +113,8 @@ def _column(shape: Shape, column: ir.Field) -> SqlObject:
 def _moments(shape: Shape) -> dict[str, str]:
     """The columns of a machine that has timers, with their types: the moment of each that runs, null where it is out,
     and the next one."""
-    return {"_timers": "timestamptz[]", "_timer_at": "timestamptz"} if timers.has_timers(shape.machine) else {}
+    found = {"_timers": "timestamptz[]", "_timer_at": "timestamptz"} if timers.has_timers(shape.machine) else {}
+    return {**found, **messages.columns(shape)}
 
 
 def _timer_columns(shape: Shape) -> list[SqlObject]:
@@ -163,6 +165,8 @@ def _indexes(shape: Shape) -> list[SqlObject]:
     if timers.has_timers(shape.machine):
         text = f"create index {bare('timer')} on {table} (_timer_at, id) where _timer_at is not null;"
         found.append(_index(shape, bare("timer"), text))
+    if (parent := messages.index(shape)) is not None:
+        found.append(_index(shape, *parent))
     return [*found, *uniques.indexes(shape)]
 
 
@@ -205,15 +209,16 @@ def _step(shape: Shape) -> SqlObject:
     text = render(
         "step",
         step=name,
-        claims=step.plain_claims(shape.machine),
+        claims=step.plain_claims(shape.machine) if shape.plain else [],
         spawns=bool(spawns(shape.machine)),
-        ends=step.plain_ends(context),
+        ends=step.plain_ends(context) if shape.plain else [],
         work=shape.works,
         settable=settable,
         dispatch=step.dispatch_lines(context),
         enters=step.enter_lines(context),
         exits=step.exit_lines(context),
         **timers.in_step(context),
+        **messages.in_step(shape),
         tracks_origin=step.tracks_origin(shape.machine),
         filled=step.filled(context),
         reenters=timers.reenters(shape.machine),
@@ -223,7 +228,15 @@ def _step(shape: Shape) -> SqlObject:
         hop_message=literal(f"{shape.names.label}: in state "),
         hop_detail=literal(where),
     )
-    return function(name, text, "")
+    return function(name, _indented(text), "")
+
+
+def _indented(text: Sql) -> Sql:
+    """What stands between the marks of the loop over several events, one level deeper."""
+    before, mark, rest = text.partition("--QUEUE\n")
+    inside, _, after = rest.partition("--END\n")
+    deeper = "".join(f"  {line}" if line.strip() else line for line in inside.splitlines(keepends=True))
+    return Sql(before + deeper + after) if mark else text
 
 
 def _spawned(shape: Shape) -> list[str]:
@@ -267,6 +280,9 @@ def _log(shape: Shape) -> SqlObject:
         table=shape.names.table,
         hops=shape.names.internal("hops"),
         was=shape.was,
+        queues=shape.company.queues,
+        post=shape.names.internal("post"),
+        posts=messages.posts(shape, born=False),
         spawned=_spawned(shape),
         claimable=shape.works,
         claimable_list=shape.claimable_list,
@@ -279,8 +295,13 @@ def _log(shape: Shape) -> SqlObject:
     return function(name, text, "")
 
 
+def _begins(shape: Shape) -> bool:
+    """Whether creating a task runs anything."""
+    return step.begins(shape.machine) or shape.machine.initial in shape.company.flushes
+
+
 def _born(shape: Shape) -> list[SqlObject]:
-    if not step.begins(shape.machine):
+    if not _begins(shape):
         return []
     name = shape.names.internal("born")
     text = render(
@@ -289,6 +310,8 @@ def _born(shape: Shape) -> list[SqlObject]:
         hops=shape.names.internal("hops"),
         initial=literal(shape.machine.initial),
         was=Sql("null"),
+        post=shape.names.internal("post"),
+        posts=messages.posts(shape, born=True),
         spawned=_spawned(shape),
         claimable=shape.works,
         claimable_list=shape.claimable_list,
@@ -308,7 +331,7 @@ def _triggers(shape: Shape) -> list[SqlObject]:
         f"new.state <> {initial} or new.attempts <> 0 or new._seq <> 1 or new._event is not null or new._worker is not null\n"
         "    or new._hops is not null or new._spawns is not null or new._was_state is not null or new._stuck is not null"
     )
-    if _moments(shape):
+    if timers.has_timers(shape.machine):
         fresh += "\n    or num_nonnulls(new._timers, new._timer_at) > 0"
     found = {
         "refuse_update": f"before update of\n    {guarded}\n  on {table}\n  for each statement execute function jet.refuse_write();",
@@ -317,7 +340,7 @@ def _triggers(shape: Shape) -> list[SqlObject]:
         "log": f"after update on {table} referencing new table as n old table as o\n"
         f"  for each statement execute function {internal('log')}();",
     }
-    if step.begins(shape.machine):
+    if _begins(shape):
         found["step_insert"] = f"before insert on {table}\n  for each row execute function {internal('step')}();"
         found["born"] = (
             f"after insert on {table} referencing new table as n\n  for each statement execute function {internal('born')}();"
@@ -332,9 +355,13 @@ def _send(shape: Shape) -> list[SqlObject]:
     events = sendable(shape.machine)
     if not events:
         return []
-    name = shape.names.public("send")
+    name, me = shape.names.public("send"), shape.names.bare("send")
+    early = f"case when t._deferred -> -1 ->> 'event' = {me}._event then 'state ' || t.state || ' keeps ' || {me}._event || ' for later' else "
+    reason = f"'state ' || t.state || ' does not take ' || {me}._event"
     text = render(
         "send",
+        applied=shape.applied,
+        reason=Sql(f"{early}{reason} end" if shape.company.defers else reason),
         me=shape.names.bare("send"),
         send=name,
         table=shape.names.table,
@@ -388,7 +415,7 @@ def _at(shape: Shape) -> SqlObject:
     built_in = "id bigint, state text, attempts integer, depth integer, parent bigint, root bigint"
     times = "created_at timestamptz, entered_at timestamptz, run_at timestamptz"
     returns = [Sql(built_in), Sql(times), *(Sql(f"{ident(one.name)} {shape.type(one.type)}") for one in shape.columns)]
-    counting = [claim.state for claim in step.plain_claims(shape.machine) if claim.increments]
+    counting = [claim.state for claim in (step.plain_claims(shape.machine) if shape.plain else []) if claim.increments]
 
     def counted(column: str) -> Sql:
         return Sql(f"case when {column} in ({', '.join(counting)}) then 1 else 0 end" if counting else "0")
@@ -413,7 +440,7 @@ def _data(shape: Shape, hash: str) -> SqlObject:
     text = (
         "insert into jet.machine (module, name, hash, manifest)\n"
         f"values ({literal(module.name)}, {literal(machine.name)}, {literal(hash)},\n"
-        f"  {json_literal(manifest(module, machine))})\n"
+        f"  {json_literal({**manifest(module, machine), **messages.told(shape)})})\n"
         "on conflict (module, name) do update set hash = excluded.hash, manifest = excluded.manifest;"
     )
     return SqlObject("data", f"jet.machine {shape.names.label}", text, f"delete from jet.machine where {where};")

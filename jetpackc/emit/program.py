@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jetpackc.emit import messages
 from jetpackc.emit.comments import comment
 from jetpackc.emit.machine import machine_objects
 from jetpackc.emit.manifest import machine_hash, module_hash
@@ -14,6 +15,7 @@ from jetpackc.emit.timers import timers_of
 from jetpackc.emit.work import has_timeouts
 from jetpackc.ir import model as ir
 from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 from jetpackc.parallel import mapped
 
 SUPPORT_VERSION = 2
@@ -28,8 +30,8 @@ def emit(program: ir.Program) -> tuple[SqlObject, ...]:
     objects = [support()]
     for module in program.modules:  # tables of one module may have columns of another's types
         objects += _schema(module)
-    kin = Kin(program)
-    shapes = [Shape(module, machine, kin) for module in program.modules for machine in module.machines]
+    news = News(Kin(program))
+    shapes = [Shape(module, machine, news) for module in program.modules for machine in module.machines]
     made = mapped(_machine, shapes)
     for module in program.modules:
         count = len(module.machines)
@@ -55,7 +57,14 @@ def _schema(module: ir.Module) -> list[SqlObject]:
 def _machines(module: ir.Module, shapes: list[Shape], made: list[Machine]) -> list[SqlObject]:
     objects = [one for _, found in made for one in found]
     data = _data(module, [hash for hash, _ in made])
-    return [*objects, *_tick(module, shapes), *schedules(module), *timers_of(module, shapes), data]
+    return [
+        *objects,
+        *_tick(module, shapes),
+        *schedules(module),
+        *messages.pump_all(module, shapes),
+        *timers_of(module, shapes),
+        data,
+    ]
 
 
 def _machine(shape: Shape) -> Machine:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from jetpackc.check.walk import is_constant
+from jetpackc.emit.company import Company
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.names import Names
 from jetpackc.emit.sql import (
@@ -22,6 +23,7 @@ from jetpackc.emit.sql import (
 from jetpackc.emit.statements import Context
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 
 SETTINGS = Sql(
     "\nset search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'postgres'"
@@ -54,7 +56,7 @@ class Shape:
 
     module: ir.Module
     machine: ir.Machine
-    kin: Kin
+    news: News
     names: Names = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,22 +65,47 @@ class Shape:
     @cached_property
     def row_scope(self) -> Scope:
         """Inside the step function: columns of NEW."""
-        return Scope(self.module.name, lambda name: Sql(f"new.{ident(name)}"))
+        return Scope(self.module.name, lambda name: Sql(f"new.{ident(name)}"), look=self.company.look)
 
     @cached_property
     def task_scope(self) -> Scope:
         """In a query over the table under the alias `t`."""
-        return Scope(self.module.name, lambda name: Sql(f"t.{ident(name)}"))
+        return Scope(self.module.name, lambda name: Sql(f"t.{ident(name)}"), look=self.company.look)
 
     @cached_property
     def context(self) -> Context:
         """For the statements of the step function."""
         return Context(self.module, self.machine, self.row_scope)
 
+    @property
+    def plain(self) -> bool:
+        """Whether claims and ends of work may go without the general machinery."""
+        return not (self.company.queues or self.company.flushes)
+
+    @property
+    def applied(self) -> Sql:
+        """Whether what an update sent was taken: where other events may have followed it, that is kept apart."""
+        return Sql("(t._told is not null)" if self.company.queues else "t._applied")
+
+    @property
+    def taken(self) -> Sql:
+        """What an update sent, as it was taken."""
+        return Sql("t._told" if self.company.queues else "t._event")
+
+    @property
+    def kin(self) -> Kin:
+        """The machines of the program."""
+        return self.news.kin
+
+    @cached_property
+    def company(self) -> Company:
+        """What it has to do with other tasks."""
+        return Company(self.names.label, self.news)
+
     def of(self, name: str) -> Shape | None:
         """The shape of another machine of the program."""
         found = self.kin.machines.get(name)
-        return Shape(*found, self.kin) if found else None
+        return Shape(*found, self.news) if found else None
 
     def same(self, name: str, value: Sql) -> str:
         """Equal, or both null: spelled so that an index serves it."""
@@ -167,10 +194,14 @@ class Shape:
     @cached_property
     def was(self) -> Sql:
         """How the history keeps the vars as they stood before a dispatch that changed some."""
+        return self.was_of("n", "o")
+
+    def was_of(self, new: str, old: str) -> Sql:
+        """The same, of two rows."""
         if not self.machine.vars:
             return Sql("null")
-        whole = json_object([(var.name, f"o.{ident(var.name)}") for var in self.machine.vars])
-        return Sql(f"case when n._changed is not null or n._hops is not null then\n      {whole} end")
+        whole = json_object([(var.name, f"{old}.{ident(var.name)}") for var in self.machine.vars])
+        return Sql(f"case when {new}._changed is not null or {new}._hops is not null then\n      {whole} end")
 
     def var_value(self, var: ir.Field, container: str) -> Sql:
         """A var out of a jsonb object."""

@@ -88,6 +88,8 @@ def _statement(node: ir.Statement, context: Context, *, tail: bool) -> Lines:
             yield from _fail(node, context)
         case ir.Spawn():
             yield from _spawn(node, context)
+        case ir.Send():
+            yield from _send(node, context)
         case ir.When():
             arms = tuple((branch.guard, list(block(branch.body, context, tail=tail))) for branch in node.branches)
             yield from conditional(arms, context)
@@ -134,6 +136,26 @@ def _spawn(node: ir.Spawn, context: Context) -> Lines:
     yield "  select coalesce(jsonb_agg(jsonb_build_object("
     yield f"    {told}) order by i.n), '[]')"
     yield f"  from unnest({top(node.items, context.scope)}) with ordinality as i (value, n));"
+
+
+def _send(node: ir.Send, context: Context) -> Lines:
+    """A message, which the statement trigger hands on: to one task, where there is one, or to kin that it finds."""
+    members = [(name, json_value(value, context.scope)) for name, value in node.arguments]
+    payload = json_object(members) if members else "null::jsonb"
+    way = {"children": "children", "subtree": "subtree", "siblings": "siblings"}.get(node.kin, "one")
+    to = {"parent": "new.parent", "siblings": "new.parent", "root": "new.root"}.get(node.kin, "null")
+    if node.to is not None:
+        to = top(node.to, context.scope)
+    told = [f"'way', '{way}', 'event', {literal(node.event)}, 'payload', {payload}"]
+    told += [f"'receiver', {to}"] if to != "null" else []
+    told += ["'but', new.id"] if way == "siblings" else []
+    line = f"v_posts := coalesce(v_posts, '[]') || jsonb_build_object({', '.join(told)});"
+    if to in {"null", "new.root"}:
+        yield line
+        return
+    yield f"if {to} is not null then"
+    yield f"  {line}"
+    yield "end if;"
 
 
 def _new_id(node: ir.Spawn, context: Context) -> str:

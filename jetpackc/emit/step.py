@@ -70,7 +70,12 @@ def _plain_end(context: Context, state: ir.State) -> PlainEnd | None:
     if clause.guard is not None or not isinstance(last, ir.Goto) or last.delay is not None or last.reenter:
         return None
     target = chart.states(machine)[last.target]
-    if target is state or target.run is not None or chart.clauses(machine, target.name, LOCKED):
+    if (
+        target.result is not None
+        or target is state
+        or target.run is not None
+        or chart.clauses(machine, target.name, LOCKED)
+    ):
         return None
     if not all(isinstance(effect, ir.Set) for effect in effects):
         return None

@@ -14,7 +14,7 @@ from jetpackc.ir import model as ir
 
 def work(shape: Shape) -> list[SqlObject]:
     """The functions that workers call; none for a machine without work but `retry`."""
-    trouble = [_trouble(shape)] if shape.works or has_timers(shape.machine) else []
+    trouble = [_trouble(shape)] if shape.works or has_timers(shape.machine) or shape.company.hears else []
     found = [_settle(shape), _resolve(shape), _claim(shape), _lost(shape), _expire(shape)] if shape.works else []
     return [*trouble, *found, _retry(shape)]
 
@@ -34,6 +34,9 @@ def _names(shape: Shape) -> dict[str, object]:
         "claimable_list": shape.claimable_list,
         "running_list": shape.running_list,
         "error_list": shape.error_list,
+        "applied": shape.applied,
+        "taken": shape.taken,
+        "hears": shape.company.hears,
         "missing_hint": literal(f"the ids of all its tasks: select id from {shape.names.table}"),
     }
 
@@ -71,7 +74,7 @@ def _retry(shape: Shape) -> SqlObject:
 
 
 def _claim(shape: Shape) -> SqlObject:
-    plain = len(step.plain_claims(shape.machine)) == len(shape.claimable)
+    plain = shape.plain and len(step.plain_claims(shape.machine)) == len(shape.claimable)
     handler = _by_state(shape, [(leaf.name, literal(leaf.run)) for leaf in shape.running if leaf.run], "null")
     row = [Sql("t.id"), Sql("t._token"), Sql("t.attempts"), Sql("t.state"), handler, _data(shape)]
     template = "claim_lanes" if lanes.column(shape) else "claim"

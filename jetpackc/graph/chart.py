@@ -103,7 +103,7 @@ def _ends(
             case ir.Goto() | ir.Raise() | ir.Fail() | ir.Spawn():
                 told = told or not isinstance(statement, ir.Spawn)
                 yield _Happening(owner, trigger, guard, statement)
-            case ir.Set():
+            case ir.Set() | ir.Send():
                 pass
     if stays and not told:
         yield _Happening(owner, trigger, guard, None)

@@ -29,6 +29,14 @@ LIFECYCLE = frozenset(
 ERROR_FIELDS = tuple(Field(name, Type("text")) for name in ("type", "message", "traceback"))
 """The payload of ERROR, the same in every state."""
 
+CHILD_FIELDS = (
+    Field("machine", Type("text")),
+    Field("id", Type("bigint")),
+    Field("state", Type("text")),
+    Field("result", Type("json", optional=True)),
+)
+"""The payload of CHILD_DONE, the same in every state."""
+
 LOCKED = "LOCKED_BY_WORKER"
 
 
@@ -93,6 +101,12 @@ def timers(machine: Machine, leaf: str) -> tuple[Timer, ...]:
 def events(machine: Machine, leaf: str) -> tuple[str, ...]:
     """The events that a leaf answers, its own or inherited, in the order their first clauses stand."""
     return tuple(_index(machine).clauses[leaf])
+
+
+def deferred(machine: Machine, leaf: str) -> tuple[str, ...]:
+    """The events that a leaf keeps for later where nothing takes them, its own or those of states around it."""
+    around = ancestors(machine, leaf)
+    return tuple(dict.fromkeys(event for state in around for event in state.defer))
 
 
 def claimable(machine: Machine) -> tuple[State, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from jetpackc.ir.model import Clause, Machine, Module, Program, Spawn, Statement, When
+from jetpackc.ir.model import Clause, Machine, Module, Program, Send, Spawn, Statement, When
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,43 @@ class Kin:
         return frozenset(
             self.made(maker, spawn) for maker, found in self.spawns.items() for spawn in found if spawn.alias
         )
+
+    @cached_property
+    def sends(self) -> Mapping[str, tuple[Send, ...]]:
+        """What each machine says to others."""
+        return {name: tuple(sends(machine)) for name, (_, machine) in self.machines.items()}
+
+    def company(self, name: str, kin: str) -> tuple[str, ...]:
+        """The machines that such kin of a task may be of; all of them, where it goes by an id."""
+        if kin == "parent":
+            return self.parents[name]
+        if kin == "root":
+            return tuple(sorted({name, *self.above(name)}))
+        if kin == "siblings":
+            return tuple(sorted({child for parent in self.parents[name] for child in self.children[parent]}))
+        if kin == "children":
+            return self.children[name]
+        return self.below(name) if kin == "subtree" else tuple(self.machines)
+
+    def receivers(self, name: str, send: Send) -> tuple[str, ...]:
+        """The machines that may get a message and take its event in some state."""
+        return tuple(one for one in self.company(name, send.kin) if self.takes(one, send.event))
+
+    @cached_property
+    def heard(self) -> frozenset[str]:
+        """The machines that may get a message."""
+        return frozenset(
+            one for name, found in self.sends.items() for send in found for one in self.receivers(name, send)
+        )
+
+    def takes(self, name: str, event: str) -> bool:
+        """Whether a machine takes an event in some state, ignores or defers it."""
+        return any(each.event == event and not each.state for each in self.machines[name][1].signatures)
+
+
+def sends(machine: Machine) -> list[Send]:
+    """Every send of a machine."""
+    return [node for clause in clauses(machine) for node in statements(clause.body) if isinstance(node, Send)]
 
 
 def full_name(machine: str, module: str) -> str:

@@ -163,7 +163,20 @@ class Array:
     type: Type
 
 
-Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call | Access | Array
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a task sees of its descendants or its children: how many (`count`), whether all (`all`, true of none) or any
+    (`some`) are in one of the states `names`, each a state's name, `machine.state`, `final` (ended) or `failure`; or,
+    of children, what they returned (`results`, json, by id)."""
+
+    of: OneOf["subtree", "children"]
+    function: OneOf["count", "all", "some", "results"]
+    names: tuple[str, ...]
+    type: Type
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call | Access | Array | Tree
 
 
 # ---------------------------------------------------------------- statements
@@ -227,6 +240,17 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """A message to other tasks: to kin, or where `kin` is empty to the task with the id `to`; null is nobody."""
+
+    kin: OneOf["parent", "root", "siblings", "children", "subtree", ""]
+    event: str
+    arguments: tuple[tuple[str, Expr], ...]
+    to: Expr | None = None
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """One arm; the last may have no guard (`else`)."""
 
@@ -244,7 +268,7 @@ class When:
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
-Statement = Set | Goto | Raise | Fail | Spawn | When
+Statement = Set | Goto | Raise | Fail | Spawn | Send | When
 
 
 # ---------------------------------------------------------------- machines
@@ -301,6 +325,8 @@ class State:
     order they are tried (a template's already merged in behind its own); those of enclosing states come after, from
     inner to outer, then the machine's. `enter` clauses whose guard is true all run, in order, until one takes `->`.
     `timers` run while a task is in the state, or in one inside it.
+    `defer` are the events that it keeps until the state has changed, where no clause takes them. `result` is what a
+    final state returns.
     """
 
     name: str
@@ -314,6 +340,8 @@ class State:
     run: str | None = None
     timeout: Expr | None = None
     ignore: tuple[str, ...] = ()
+    defer: tuple[str, ...] = ()
+    result: Expr | None = None
     doc: str = ""
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 

@@ -54,6 +54,10 @@ def _written(node: ir.Expr) -> tuple[str, int]:
             return f"{expression(node.operand, ATOM)}{_key(node.key)}", ATOM
         case ir.Array(items=items):
             return f"[{', '.join(map(expression, items))}]", ATOM
+        case ir.Tree(of=of, function="results"):
+            return f"{of}.results", ATOM
+        case ir.Tree(of=of, function=function, names=names):
+            return f"{of}.{function}({', '.join(names)})", ATOM
 
 
 def _key(key: ir.Expr) -> str:
