@@ -135,7 +135,7 @@ class World:
         except BrokenError as error:
             if error.task != task.id:
                 raise
-            refused = {"event": event.name, "payload": payload or None, "reason": str(error)}
+            refused = {"event": event.name, "payload": event.payload or None, "reason": str(error)}
             self._note(task, "refused", refused, actor)
         return False
 
