@@ -33,6 +33,10 @@ machine order(number: int) {
   final state done
   failure state refused
 }
+machine call(number: int) is task {
+  limit 1 per 1h
+  state running { run "shop.payments:charge" }
+}
 """
 HANDLERS = {
     "payments": "async def charge(task):\n    return f'receipt of {task.params[\"number\"]}'\n",
@@ -114,6 +118,14 @@ def test_a_test_has_its_database_its_time_and_its_stubs(run: RunPytest) -> None:
         "    moments = [hop.at - began for hop in jetpack.client.history(id) if hop.event == 'ERROR']\n"
         "    assert moments[1] - moments[0] >= timedelta(minutes=30)\n"
         "\n\n"
+        "def test_held_back(jetpack):\n"
+        "    jetpack.stub('shop.call.running', None)\n"
+        "    one, two = (jetpack.client.create('shop.call', {'number': number}) for number in (1, 2))\n"
+        "    jetpack.run_until_idle()\n"
+        "    assert [jetpack.client.get(id).state for id in (one, two)] == ['done', 'ready']\n"
+        "    jetpack.advance(timedelta(hours=2))\n"
+        "    assert jetpack.client.get(two).state == 'done'\n"
+        "\n\n"
         "def test_stubbed(jetpack):\n"
         "    seen = []\n\n"
         "    def charge(task):\n"
@@ -128,7 +140,7 @@ def test_a_test_has_its_database_its_time_and_its_stubs(run: RunPytest) -> None:
         "    assert seen == [7]\n"
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    assert "4 passed" in told.stdout
+    assert "5 passed" in told.stdout
 
 
 def test_a_failure_shows_what_happened_to_the_tasks(run: RunPytest, project: Path) -> None:

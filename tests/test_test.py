@@ -184,6 +184,28 @@ schedule nightly cron "0 3 * * *" in "UTC" spawn report(day: today)
     assert told.code == 0, told.out
 
 
+def test_a_rate_lets_go_as_time_goes_by(run: Run) -> None:
+    program = """module m
+machine call(n: int) is task(max_attempts: 1) {
+  limit 2 per 1m
+  state running { run "m:call" }
+}
+"""
+    created = [f"create call(n: {number}) as c{number}" for number in range(5)]
+    told = run(
+        *created,
+        "expect c1 state done",
+        "expect c2 state ready",
+        "advance 10m",
+        "expect c3 state done",
+        "expect c4.entered_at - c0.entered_at < 3m",
+        "expect c2.entered_at - c0.entered_at >= 58s",
+        "expect c2.entered_at - c0.entered_at < 63s",
+        program=program,
+    )
+    assert told.code == 0, told.out
+
+
 def test_a_hanging_handler_meets_its_timeout(run: Run) -> None:
     told = run(
         "stub charge hangs twice",

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from jetpack_runtime import sql as runtime
+from psycopg import sql
 
 from jetpackc.ir import chart, model as ir
 from jetpackc.testing.stubs import Answer, Stubs
@@ -26,6 +27,10 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 INSTANT = timedelta(milliseconds=1)
 """No time at all."""
 
+STEPS = 64
+"""Looks within the window of a rate, which keeps what began in one of so many parts as one number."""
+
+_HELD = sql.SQL("select exists (select from {} where run_at <= jet.now() and state = any(%s) and _stuck is null)")
 # Without days, which may be of 23 hours where the session is.
 _CLOCK: LiteralString = "update jet.clock set shift = %s::bigint * interval '1 us'"
 _WORKER = "a stub"
@@ -102,7 +107,19 @@ class Stage:
         found = [one.until for one in self.hanging]
         for statement in self._dues:
             found += [moment for (moment,) in self.connection.execute(statement).fetchall()]
+        found += [moment for name, machine in self.machines.items() if (moment := self._held(name, machine))]
         return min((moment for moment in found if moment is not None), default=None)
+
+    def _held(self, name: str, machine: ir.Machine) -> datetime | None:
+        """When a rate may let go of tasks that it holds back now."""
+        windows = [limit.window for limit in machine.limits if limit.window is not None]
+        module, _, table = name.partition(".")
+        ready = [leaf.name for leaf in chart.claimable(machine)]
+        if not windows or self.connection.execute(_HELD.format(sql.Identifier(module, table)), (ready,)).fetchone() == (
+            False,
+        ):
+            return None
+        return self.now + timedelta(milliseconds=min(windows)) / STEPS
 
     @cached_property
     def _dues(self) -> list[bytes]:

@@ -282,14 +282,16 @@ class Claimer:
                     await self._news.wait()
 
     async def _all_done(self) -> bool:
-        """Nothing in hand, nothing claimable that counts, no timer due. Stuck tasks wait for somebody, not for a
-        worker."""
+        """Nothing in hand, no timer due, nothing claimable now or later. Stuck tasks wait for somebody, not for a
+        worker. Who asks for "now" goes by what claims found: what waits, or is held back, does not count."""
         if self._lanes.held or self._untold() or await self._sweeper.fire_due():
             return False
+        if self._until_idle == "now":
+            return all(post.misses for post in self._posts.values())
         machines = [(post.served.machine.module, post.served.machine.name) for post in self._posts.values()]
         if not machines:
             return True
-        rows = await self._link.fetch(sql.anything_due(machines, now=self._until_idle == "now"), prepare=False)
+        rows = await self._link.fetch(sql.anything_due(machines), prepare=False)
         return not rows[0][0]
 
     async def _recover(self, error: BaseException) -> None:

@@ -90,11 +90,10 @@ def find_task(machines: Iterable[tuple[str, str]]) -> bytes:
     return b" union all ".join(parts)
 
 
-def anything_due(machines: Iterable[tuple[str, str]], *, now: bool = False) -> bytes:
-    """Is any task of these machines running, claimable or, but for `now`, going to be claimable, and not stuck."""
-    when = sql.SQL("run_at <= jet.now()" if now else "run_at is not null")
+def anything_due(machines: Iterable[tuple[str, str]]) -> bytes:
+    """Is any task of these machines running, claimable or going to be claimable, and not stuck."""
     parts = [
-        sql.SQL("exists(select from {} where {} and _stuck is null)").format(sql.Identifier(*machine), when)
+        sql.SQL("exists(select from {} where run_at is not null and _stuck is null)").format(sql.Identifier(*machine))
         for machine in machines
     ]
     return (sql.SQL("select ") + sql.SQL(" or ").join(parts)).as_bytes(None)

@@ -100,7 +100,8 @@ class Sandbox:
     # ------------------------------------------------------------ work
 
     def run_until_idle(self) -> None:
-        """Run handlers, in this process, until no task is due at this moment. Delayed ones are left: see `advance`.
+        """Run handlers, in this process, until no task is due at this moment. Left are those that are delayed (see
+        `advance`), and those that a limit or a pause holds back.
 
         Raises HandlerError where a handler that is needed can be neither imported nor is stubbed, EndlessWorkError.
         """
@@ -108,11 +109,16 @@ class Sandbox:
             while self._ask(sql.SQL("select jet.tick(1000)")):
                 pass
             due = [name for name in self._machines() if self._ask(_DUE.format(sql.Identifier(*name)))]
-            if not due:
-                return
+            before = self._hops(due)
             self._work([".".join(name) for name in due])
+            if self._hops(due) == before:
+                return
         message = f"after {ROUNDS} rounds there is still work at this moment"
         raise EndlessWorkError(message, "let it wait before it goes round again: `-> s in 1m`")
+
+    def _hops(self, machines: Sequence[tuple[str, str]]) -> int:
+        """How much has happened to tasks of these machines."""
+        return sum(self._ask(_HOPS.format(sql.Identifier(*name))) for name in machines)
 
     def _work(self, machines: Sequence[str]) -> None:
         handlers = {work: one for work, one in self._stubs.items() if machine_of(work) in machines}
@@ -155,4 +161,5 @@ class Sandbox:
 
 
 _DUE = sql.SQL("select exists(select from {} where run_at <= jet.now() and _stuck is null)")
+_HOPS = sql.SQL("select coalesce(sum(_seq), 0) from {}")
 _IDS = sql.SQL("select id from {} order by id limit %s")
