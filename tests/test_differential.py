@@ -46,7 +46,7 @@ def fast(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 def is_unknown(node: object) -> bool:
     """Whether the interpreter has no such thing yet."""
-    return isinstance(node, ir.Timer) or (isinstance(node, ir.Spawn) and bool(node.alias or node.items))
+    return isinstance(node, ir.Timer | ir.Limit) or (isinstance(node, ir.Spawn) and bool(node.alias or node.items))
 
 
 SHOWN = blocks(ROOT / "docs" / "language.md", "jet")

@@ -77,6 +77,21 @@ machine poison {
   final state z
 }
 
+machine slow(patient: bool) {
+  var tired: bool = patient
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running {
+    run "x:y"
+    timeout 1h
+    on NUDGE { set tired = false }
+    on TIMEOUT -> rests { when tired { fail "not yet" } }
+    on SUCCESS -> z
+    on ERROR -> rests { when tired { fail "not yet" } }
+  }
+  state rests { on NUDGE -> z }
+  final state z
+}
+
 machine lax(w: interval?, t: timestamptz?, d: date?, s: text?, b: bool?, y: bytes?) {
   initial state s0 { on STOP -> z }
   final state z
@@ -236,6 +251,20 @@ def test_a_result_behind_a_lost_lease_is_late_where_its_sweep_failed(db: Db) -> 
     assert db.task("poison", task.id)._stuck["event"] == "LEASE_EXPIRED"
     assert db.resolve_many("poison", worker, [outcome(task, "SUCCESS")]) == {task.id: "lost"}
     assert db.hops("poison", task.id)[-1].event == "late"
+
+
+def test_a_result_is_late_where_the_timeout_was_stuck_and_then_dispatched_again(db: Db) -> None:
+    id = db.create("slow", patient=True)
+    worker = db.worker("w", "1 d")
+    task = db.claim_one("slow", worker)
+    db.shift("2 h")
+    db.run("update jet.pulse set late_at = '-infinity'")
+    assert db.value("select jet.tick()") == 1
+    db.send("slow", id, "NUDGE")
+    db.value("select applied from m.slow_retry(%s)", id)
+    assert db.task("slow", id).state == "rests"
+    assert db.resolve_many("slow", worker, [outcome(task, "SUCCESS")]) == {id: "lost"}
+    assert db.hops("slow", id)[-1].event == "late"
 
 
 def test_a_stuck_task_that_enters_its_state_again_is_stuck_no_more(db: Db) -> None:

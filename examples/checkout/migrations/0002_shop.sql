@@ -806,7 +806,7 @@ begin
     return 'failed';
   end if;
   update shop.checkout t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
-      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
+      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', _with,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
@@ -1960,7 +1960,7 @@ begin
     return 'failed';
   end if;
   update shop.shipment t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
-      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
+      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', _with,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
@@ -2979,7 +2979,7 @@ begin
     return 'failed';
   end if;
   update shop.send_receipt t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
-      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
+      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', _with,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
@@ -3992,7 +3992,7 @@ begin
     return 'failed';
   end if;
   update shop.audit t set _event = 'stuck', _at = jet.now(), _actor = _name, _set = null, _send_key = null, _fence = _with,
-      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', t._token,
+      _payload = jsonb_build_object('at', jet.now(), 'event', _failed, 'payload', _fields, 'set', _vars, 'token', _with,
         'error', v_error, 'state', t.state)
     where t.id = _task;
   return 'stuck';
