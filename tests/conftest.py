@@ -33,6 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--pg", default=os.environ.get("JETPACK_TEST_PG", "18"), help="major version of the server to test on (18)"
     )
+    parser.addoption(
+        "--only-database", action="store_true", help="run only what depends on `--pg`: tests that take the fixture `pg`"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,12 +43,27 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.import_plugin("sabotage")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes `pg`, itself or through other fixtures, is a test of the database; all others know no version."""
+    if config.getoption("--only-database"):
+        chosen = [item for item in items if "pg" in item.fixturenames]  # type: ignore[attr-defined]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
+def pg(request: pytest.FixtureRequest) -> int:
+    """The major version of the server to test on. It is asked for here alone, which a test sees to: so a test without
+    this fixture does the same whatever the version is."""
+    return int(request.config.getoption("--pg"))
+
+
+@pytest.fixture(scope="session")
+def postgres(pg: int) -> Iterator[Server]:
     """A running server, one a test process."""
     folder = Path(tempfile.mkdtemp(prefix="jetpack-tests-"))
     folder.chmod(0o755)
-    server = Server(folder / "data", find_binaries(int(request.config.getoption("--pg"))), SETTINGS)
+    server = Server(folder / "data", find_binaries(pg), SETTINGS)
     server.start()
     yield server
     server.stop("immediate")

@@ -27,11 +27,9 @@ from random_expressions import ENUMS  # noqa: E402
 from random_steps import Steps  # noqa: E402
 
 
-def test_postgres_and_the_interpreter_agree_on_random_programs(request: pytest.FixtureRequest) -> None:
+def test_postgres_and_the_interpreter_agree_on_random_programs(pg: int) -> None:
     command = [sys.executable, HARNESS, "--programs", "20", "--machines", "15", "--seed", "20"]
-    told = subprocess.run(
-        [*command, "--pg", request.config.getoption("--pg")], capture_output=True, text=True, check=False
-    )
+    told = subprocess.run([*command, "--pg", str(pg)], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     figures = json.loads(told.stdout.splitlines()[-1])
     assert figures["disagreements"] == 0
@@ -39,8 +37,8 @@ def test_postgres_and_the_interpreter_agree_on_random_programs(request: pytest.F
 
 
 @pytest.fixture(scope="module")
-def fast(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with server_side.server(int(request.config.getoption("--pg"))) as found:
+def fast(pg: int) -> Iterator[Server]:
+    with server_side.server(pg) as found:
         yield found
 
 

@@ -34,12 +34,11 @@ LIMIT = 60.0
 
 
 @pytest.fixture(scope="module")
-def durable(request: pytest.FixtureRequest) -> Iterator[Server]:
+def durable(pg: int) -> Iterator[Server]:
     """A server of its own, to be shot; unlike that of the other tests it keeps what it has committed."""
     folder = Path(tempfile.mkdtemp(prefix="jetpack-faults-"))
     folder.chmod(0o755)
-    binaries = find_binaries(int(request.config.getoption("--pg")))
-    server = Server(folder / "data", binaries, {"fsync": "off", "max_connections": "60"})
+    server = Server(folder / "data", find_binaries(pg), {"fsync": "off", "max_connections": "60"})
     server.start()
     yield server
     server.stop("immediate")
