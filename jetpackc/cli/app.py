@@ -36,6 +36,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "send": ("tasks", "Send an event to a task."),
         "ps": ("show", "Count tasks by state, and name the stuck ones."),
         "history": ("show", "Tell what happened to a task."),
+        "pause": ("pause", "Let no worker claim from a machine or a state."),
+        "resume": ("pause", "Let workers claim again."),
+        "drain": ("pause", "Pause, and wait until nothing is at work."),
         "retry": ("tasks", "Take a stuck task up again."),
     },
 }

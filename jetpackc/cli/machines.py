@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class Machine:
     enums: Mapping[str, Sequence[str]]
     states: tuple[str, ...]
     failure: frozenset[str]
+    queues: Mapping[str, str] = field(default_factory=dict)
+    """The states that workers claim from, and where each claim leads to."""
 
     @property
     def table(self) -> tuple[str, str]:
@@ -70,6 +72,7 @@ def from_manifest(name: str, manifest: Mapping[str, Any]) -> Machine:
         manifest["enums"],
         tuple(manifest["states"]),
         frozenset(manifest["failure"]),
+        manifest["claimable"],
     )
 
 

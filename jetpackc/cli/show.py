@@ -13,6 +13,7 @@ from jetpackc.cli.output import dim, fault, strong
 from jetpackc.dev.board import Standing, standing
 
 if TYPE_CHECKING:
+    import psycopg
     from jetpack_runtime import Hop
 
 
@@ -31,21 +32,29 @@ def ps(only: tuple[str, ...], dsn: str | None, as_json: bool) -> int:
         known = machines(connection)
         chosen = [named(known, name) for name in only] or list(known.values())
         found = [standing(connection, *machine.table, machine.states, machine.failure) for machine in chosen]
+        paused = _paused(connection)
     if as_json:
-        click.echo(json.dumps([_data(one) for one in found], indent=2))
+        click.echo(json.dumps([_data(one, paused.get(one.machine, [])) for one in found], indent=2))
         return 0
     width = max((len(state) for one in found for state in one.counts), default=0)
     for one in found:
-        click.echo("\n".join(_table(one, width)))
+        click.echo("\n".join(_table(one, width, paused.get(one.machine, []))))
     return 0
 
 
-def _data(one: Standing) -> dict[str, Any]:
-    return {"machine": one.machine, "states": one.counts, "stuck": one.stuck}
+def _paused(connection: psycopg.Connection) -> dict[str, list[str]]:
+    """The queues of each machine that are paused; an empty name is the whole machine."""
+    rows = connection.execute("select machine, array_agg(state order by state) from jet.paused group by machine")
+    return dict(rows.fetchall())
 
 
-def _table(one: Standing, width: int) -> list[str]:
-    lines = [strong(one.machine)]
+def _data(one: Standing, paused: list[str]) -> dict[str, Any]:
+    return {"machine": one.machine, "states": one.counts, "stuck": one.stuck, "paused": paused}
+
+
+def _table(one: Standing, width: int, paused: list[str]) -> list[str]:
+    lines = [strong(one.machine) + (f"  {fault('paused')}" if "" in paused else "")]
+    lines += [f"  {fault('paused')} {state}" for state in paused if state]
     for state, count in one.counts.items():
         lines.append(f"  {state:<{width}}  {count:>8}{'  ' + fault('failure') if state in one.failure else ''}")
     if not one.counts:

@@ -78,8 +78,14 @@ def _claim(shape: Shape) -> SqlObject:
     handler = _by_state(shape, [(leaf.name, literal(leaf.run)) for leaf in shape.running if leaf.run], "null")
     row = [Sql("t.id"), Sql("t._token"), Sql("t.attempts"), Sql("t.state"), handler, _data(shape)]
     template = "claim_lanes" if lanes.column(shape) else "claim"
-    values = {"plain": plain, "row": row, **lanes.for_claim(shape)}
+    values = {"plain": plain, "row": row, **_pauses(shape), **lanes.for_claim(shape)}
     return _public(shape, "claim", "bigint, integer, jsonb", template=template, **values)
+
+
+def _pauses(shape: Shape) -> dict[str, object]:
+    """How a claim leaves out what is paused. Where there is one queue, that is all of it."""
+    several = len(shape.claimable) > 1
+    return {"several": several, "unpaused": Sql(" and t.state <> all(v_paused)" if several else "")}
 
 
 def _by_state(shape: Shape, values: list[tuple[str, Sql]], otherwise: str) -> Sql:

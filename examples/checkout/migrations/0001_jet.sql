@@ -403,6 +403,62 @@ begin
         group by b.slice) s), '{}'))
   $body$;
 
+  -- What no worker claims for the time being: a machine (state is empty), or one of its queues. Claims look here first.
+  create table jet.paused (
+    machine text collate "C" not null,
+    state text collate "C" not null,
+    at timestamptz not null,
+    actor text not null,
+    constraint paused_pkey primary key (machine, state)
+  );
+
+  -- The queues that a state means: itself, those of a step, or those that lead to it. Of no state: the whole machine.
+  create function jet.queues(_machine text, _state text) returns text[]
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_queues jsonb;
+    v_found text[];
+  begin
+    select m.manifest -> 'claimable' into v_queues from jet.machine m where m.module || '.' || m.name = _machine;
+    if not found then
+      raise exception using message = 'there is no machine ' || coalesce(_machine, 'null'), errcode = '22023',
+        hint = 'the names of all: select module, name from jet.machine';
+    elsif _state is null then
+      return array[''];
+    end if;
+    v_found := array(select q.key from jsonb_each_text(v_queues) q
+      where q.key = _state or q.value = _state or starts_with(q.key, _state || '.') order by q.key);
+    if v_found = '{}' then
+      raise exception using message = 'state ' || _state || ' of ' || _machine || ' is no queue', errcode = '22023',
+        hint = 'its queues are: ' || coalesce((select string_agg(k, ', ' order by k) from jsonb_object_keys(v_queues) k), 'none');
+    end if;
+    return v_found;
+  end
+  $body$;
+
+  -- No worker claims tasks of the machine, or of this state, from the next claim on; what is at work goes on.
+  create function jet.pause(_machine text, _state text default null) returns void
+  language sql security definer set search_path = pg_catalog, pg_temp as $body$
+    insert into jet.paused (machine, state, at, actor)
+      select _machine, q, jet.now(), jet.actor() from unnest(jet.queues(_machine, _state)) q
+      on conflict do nothing
+  $body$;
+
+  -- Takes that back: for a machine with all its states, or for one state.
+  create function jet.resume(_machine text, _state text default null) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+  declare
+    v_queues text[] := jet.queues(_machine, _state);
+  begin
+    if _state is not null and exists (select from jet.paused p where p.machine = _machine and p.state = '') then
+      raise exception using message = _machine || ' is paused as a whole', errcode = '55000',
+        hint = 'resume all of it: select jet.resume(' || quote_literal(_machine) || ')';
+    end if;
+    delete from jet.paused p where p.machine = _machine and (_state is null or p.state = any(v_queues));
+    perform jet.wake(_machine);
+  end
+  $body$;
+
   -- Schedules, one row each, as the modules' sources say; their slots are written up to a moment, ahead of time.
   -- plan: {"every": seconds}, or the fields of a cron expression, each a list of texts, of which "*" stands for all.
   create table jet.schedule (

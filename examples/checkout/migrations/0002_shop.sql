@@ -946,6 +946,11 @@ begin
   perform jet.need_read_committed();
   v_actor := jet.worker_name(_worker);
   v_now := jet.now();
+  if exists (select from jet.paused p where p.machine = 'shop.checkout') then
+    return query select null::bigint, null::bigint, null::integer, null::text, null::text, null::json, '{}'::jsonb;
+    return;
+  end if;
+
   -- A mark from the future: the clock was set back.
   if (_mark ->> 'at')::timestamptz <= v_now then
     v_marks := coalesce(_mark -> 'p', '{}');
@@ -2100,6 +2105,11 @@ begin
   perform jet.need_read_committed();
   v_actor := jet.worker_name(_worker);
   v_now := jet.now();
+  if exists (select from jet.paused p where p.machine = 'shop.shipment') then
+    return query select null::bigint, null::bigint, null::integer, null::text, null::text, null::json, '{}'::jsonb;
+    return;
+  end if;
+
   -- A mark from the future: the clock was set back.
   if (_mark ->> 'at')::timestamptz <= v_now then
     v_marks := coalesce(_mark -> 'p', '{}');
@@ -3119,6 +3129,11 @@ begin
   perform jet.need_read_committed();
   v_actor := jet.worker_name(_worker);
   v_now := jet.now();
+  if exists (select from jet.paused p where p.machine = 'shop.send_receipt') then
+    return query select null::bigint, null::bigint, null::integer, null::text, null::text, null::json, '{}'::jsonb;
+    return;
+  end if;
+
   -- A mark from the future: the clock was set back.
   if (_mark ->> 'at')::timestamptz <= v_now then
     v_marks := coalesce(_mark -> 'p', '{}');
@@ -4132,6 +4147,11 @@ begin
   perform jet.need_read_committed();
   v_actor := jet.worker_name(_worker);
   v_now := jet.now();
+  if exists (select from jet.paused p where p.machine = 'shop.audit') then
+    return query select null::bigint, null::bigint, null::integer, null::text, null::text, null::json, '{}'::jsonb;
+    return;
+  end if;
+
   -- A mark from the future: the clock was set back.
   if (_mark ->> 'at')::timestamptz <= v_now then
     v_marks := coalesce(_mark -> 'p', '{}');
