@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trees
@@ -15,7 +13,6 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from jetpackc.source import Source
 from jetpackc.syntax import ast, format_source, parse, print_file, without_spans
 from jetpackc.syntax.format.tokens import scan
-from jetpackc.syntax.rewrite import rewrite
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("grammar", "examples", "bench", "tests") for path in (ROOT / folder).rglob("*.jet"))
@@ -53,12 +50,8 @@ def tokens(text: str) -> list[str]:
 
 
 def compared(file: ast.File) -> ast.File:
-    """What must be equal of two trees; what is not compiled yet is kept in them as it was written, with its spaces."""
-
-    def without_text(node: Any) -> Any:
-        return replace(node, text="") if isinstance(node, ast.Schedule | ast.Setting) else node
-
-    return rewrite(without_spans(file), without_text)
+    """What must be equal of two trees."""
+    return without_spans(file)
 
 
 def holds(text: str) -> None:

@@ -230,15 +230,6 @@ def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing() -> None:
         assert print_file(parsed(other)) == print_file(parsed(text))
 
 
-def test_clauses_of_later_versions_keep_their_text_on_one_line() -> None:
-    text = "machine m {\n  keep done // all\n    30d\n  keep history 90d\n}\n"
-    members = [node for node in nodes(parsed(text)) if isinstance(node, ast.Setting)]
-    assert [(member.keyword, member.text) for member in members] == [
-        ("keep", "keep done 30d"),
-        ("keep", "keep history 90d"),
-    ]
-
-
 # ---------------------------------------------------------------- what does not parse
 
 MISTAKES = {

@@ -201,13 +201,12 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 nested = opaque(st.recursive(state_members, _nested, max_leaves=6))
 allows = node(ast.Allow, code=codes, reason=texts)
-settings = st.sampled_from(["keep done 30d"]).map(lambda text: ast.Setting(text.split()[0], NOWHERE, text))
 machine_members = opaque(
     st.one_of(
         _nested(nested),
         removed,
         allows,
-        settings,
+        node(ast.Keep, what=names, length=st.integers(0, 10**9)),
         node(ast.Priority, value=expressions),
         node(ast.Limit, count=st.integers(0, 1000), window=maybe(st.integers(0, 10**9)), by=maybe(names)),
         node(ast.Fair, by=names),

@@ -143,7 +143,8 @@ def _relations(parts: Parts) -> Iterator[Object]:
         yield Object(f"{name}_history", f"the history of machine `{name}`", span)
         uniques = sum(isinstance(member, ast.Unique) for member in machine.members)
         timer = ["timer"] * _has_timers(machine)
-        for suffix in (*INDEXES, *timer, *(f"unique_{number + 1}" for number in range(uniques))):
+        ended = ["ended"] * any(isinstance(member, ast.Keep) for member in machine.members)
+        for suffix in (*INDEXES, *timer, *ended, *(f"unique_{number + 1}" for number in range(uniques))):
             yield Object(f"{name}_{suffix}", f"an index of machine `{name}`", span)
 
 

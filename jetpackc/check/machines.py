@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jetpackc.check.expressions import value
+from jetpackc.check.keep import keep_history, keeps
 from jetpackc.check.names import declare, refuse_reserved, type_of
 from jetpackc.check.order import check_keys, check_queue, fair, limits, priority
 from jetpackc.check.report import Report
@@ -81,6 +82,8 @@ def lower(declared: Declared, module: ModuleScope, report: Report) -> Lowered:
         priority=priority(node.members, scope),
         limits=limits(node.members, scope),
         fair=fair(node.members, scope),
+        keeps=keeps(node.members, lowered, report),
+        keep_history=keep_history(node.members),
         doc=node.doc,
         span=node.span,
     )
@@ -92,7 +95,7 @@ def _refuse_later(node: ast.Machine, report: Report) -> None:
     if node.was is not None:
         report.unsupported("`was`", node.was.span)
     for member in node.members:
-        what = f"`{member.keyword}`" if isinstance(member, ast.Setting) else _LATER.get(type(member))
+        what = _LATER.get(type(member))
         if what is not None:
             report.unsupported(what, member.span)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from jetpackc.emit import lanes, messages, step, timers, uniques
+from jetpackc.emit import lanes, messages, retention, step, timers, uniques
 from jetpackc.emit.comments import comments, documented, event_text
 from jetpackc.emit.creation import creation, has_default
 from jetpackc.emit.manifest import manifest, sendable
@@ -36,6 +36,7 @@ def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
         *uniques.columns(shape),
         *_timer_columns(shape),
         *lanes.columns(shape),
+        *retention.columns(shape),
         *_constraints(shape),
         *_indexes(shape),
         *_hops(shape),
@@ -49,6 +50,7 @@ def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
         *work(shape),
         *messages.functions(shape),
         *timers.timer_objects(shape),
+        *retention.retention(shape),
         _history(shape),
         _at(shape),
         *comments(shape),
@@ -72,7 +74,12 @@ def _table(shape: Shape) -> SqlObject:
         )
 
     whole = text(
-        [*(shape.column(column) for column in shape.columns), *uniques.definitions(shape), *lanes.definitions(shape)],
+        [
+            *(shape.column(column) for column in shape.columns),
+            *uniques.definitions(shape),
+            *lanes.definitions(shape),
+            *retention.definitions(shape),
+        ],
         [_constraint(*one) for one in _checks(shape)],
         literal(shape.machine.initial),
         [Sql(f"{name} {type_}") for name, type_ in _moments(shape).items()],
@@ -167,6 +174,7 @@ def _indexes(shape: Shape) -> list[SqlObject]:
         found.append(_index(shape, bare("timer"), text))
     if (parent := messages.index(shape)) is not None:
         found.append(_index(shape, *parent))
+    found += [_index(shape, *one) for one in retention.indexes(shape)]
     return [*found, *uniques.indexes(shape)]
 
 
@@ -190,6 +198,7 @@ def _hops(shape: Shape) -> list[SqlObject]:
         SqlObject("table", hops, text, f"drop table {hops};"),
         _index(shape, by_id, f"create index {by_id} on {hops} (id, seq);"),
         _index(shape, by_key, f"create unique index {by_key} on {hops} (id, send_key) where send_key is not null;"),
+        *(_index(shape, *one) for one in retention.hop_indexes(shape)),
     ]
 
 
@@ -406,7 +415,13 @@ def _send_event(shape: Shape, event: str, fields: tuple[ir.Field, ...]) -> SqlOb
 
 def _history(shape: Shape) -> SqlObject:
     view = shape.names.public("history")
-    text = render("history_view", view=view, hops=shape.names.internal("hops"), table=shape.names.table)
+    text = render(
+        "history_view",
+        view=view,
+        hops=shape.names.internal("hops"),
+        table=shape.names.table,
+        trimmed=shape.machine.keep_history is not None,
+    )
     return SqlObject("view", view, text, f"drop view {view};", signature="1")
 
 
@@ -422,6 +437,8 @@ def _at(shape: Shape) -> SqlObject:
 
     text = render(
         "at",
+        label=literal(shape.names.label),
+        kept=retention.history_age(shape),
         at=name,
         table=shape.names.table,
         hops=shape.names.internal("hops"),

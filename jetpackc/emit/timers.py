@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jetpackc.check import walk
+from jetpackc.emit import retention
 from jetpackc.emit.expressions import top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -179,12 +180,13 @@ def timer_objects(shape: Shape) -> list[SqlObject]:
 
 
 def timers_of(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
-    """What a module with timers or schedules hangs on `jet.pulse`, and what says when something comes due."""
+    """What a module with timers, schedules or retention hangs on `jet.pulse`, and what says when something comes due."""
     fires = [
         Sql(f"({shape.names.public('fire')}(new.quota) ->> 'fired')::integer")
         for shape in shapes
         if has_timers(shape.machine)
     ]
+    fires += [call for shape in shapes for call in retention.calls(shape)]
     if module.schedules:
         fires.append(Sql(f"{fire_slots(module)}(new.quota)"))
     return [*(_pulse(module, fires) if fires else []), *_due(module, shapes)]

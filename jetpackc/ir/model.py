@@ -378,11 +378,21 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long a task is kept that has ended in a state (a leaf): so many milliseconds from its entry."""
+
+    state: str
+    length: int
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A machine with its template merged in. `states` in source order, a composite before its children;
     `initial` is the leaf a new task starts in; `on` are the machine-wide clauses. `priority`, an int over the
     params, is that of a new task whose creator gives none. `fair` is the param whose values take turns, or empty;
-    limits by a param go by the same one."""
+    limits by a param go by the same one. `keeps` has one entry a state whose tasks are removed, `keep_history` the age
+    in milliseconds at which history is."""
 
     name: str
     params: tuple[Field, ...]
@@ -395,6 +405,8 @@ class Machine:
     priority: Expr | None = None
     limits: tuple[Limit, ...] = ()
     fair: str = ""
+    keeps: tuple[Keep, ...] = ()
+    keep_history: int | None = None
     doc: str = ""
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jetpackc.emit import SqlObject
@@ -60,7 +60,17 @@ def _summary(old: Lock | None, program: ir.Program, statements: Sequence[str]) -
     lines += [
         f"changes machine {name}" for name, machine in _machines(program).items() if _changed(before, name, machine)
     ]
+    lines += _schedules(old.program if old else ir.Program(()), program)
     return tuple(lines) or (f"brings {len(statements)} objects to what this version of the compiler writes",)
+
+
+def _schedules(old: ir.Program, new: ir.Program) -> Iterator[str]:
+    before, after = (
+        {f"{module.name}.{one.name}": one for module in each.modules for one in module.schedules} for each in (old, new)
+    )
+    for name in dict.fromkeys((*before, *after)):
+        if before.get(name) != after.get(name):
+            yield f"{'adds' if name not in before else 'changes' if name in after else 'removes'} schedule {name}"
 
 
 def _changed(before: dict[str, ir.Machine], name: str, machine: ir.Machine) -> bool:

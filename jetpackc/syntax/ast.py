@@ -330,15 +330,12 @@ class Fair:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A machine-wide clause that is parsed and not yet compiled (`keep`).
+class Keep:
+    """`keep done 30d`: of a final state, `final`, `failure` or `history`, for `length` milliseconds."""
 
-    `text` is all of it as written, on one line.
-    """
-
-    keyword: str
+    what: Name
+    length: int
     span: Span
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +348,7 @@ class Allow:
 
 
 StateMember = Enter | Exit | On | Timer | Run | Timeout | Ignore | Defer | Result | State | Step | Removed
-MachineMember = Var | Unique | State | Step | On | Removed | Priority | Limit | Fair | Setting | Ignore | Defer | Allow
+MachineMember = Var | Unique | State | Step | On | Removed | Priority | Limit | Fair | Keep | Ignore | Defer | Allow
 
 
 # ---------------------------------------------------------------- items of a file

@@ -130,11 +130,9 @@ class Builder(TestBuilder):
     def _unique_states(self, tree: Node) -> tuple[ast.Name, ...]:
         return self._nodes(tree.children)
 
-    def _setting(self, tree: Node) -> ast.Setting:
-        span = self._span(tree)
-        return ast.Setting(str(tree.data), span, self._one_line(span))
-
-    _keep = _setting
+    def _keep(self, tree: Node) -> ast.Keep:
+        what, length = tree.children
+        return ast.Keep(self._name(what), self._milliseconds(length), self._span(tree))
 
     def _priority(self, tree: Node) -> ast.Priority:
         return ast.Priority(self._node(tree.children[0]), self._span(tree))

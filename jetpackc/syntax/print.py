@@ -120,7 +120,7 @@ def _line(
     | ast.Priority
     | ast.Limit
     | ast.Fair
-    | ast.Setting
+    | ast.Keep
     | ast.Allow,
 ) -> str:
     """A member that is one line whatever it holds."""
@@ -143,8 +143,8 @@ def _line(
             return _limit(member)
         case ast.Fair():
             return f"fair by {member.by.text}"
-        case ast.Setting():
-            return member.text
+        case ast.Keep():
+            return f"keep {member.what.text} {duration(member.length)}"
         case ast.Allow():
             return _allow(member)
 

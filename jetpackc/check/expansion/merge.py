@@ -34,7 +34,13 @@ def merge(own: Sequence[Member], base: Sequence[Member], report: Report) -> list
     bases = {member.names[0].text for member in base if isinstance(member, ast.State)}
     merged: list[Member] = [member for member in own if not isinstance(member, ast.State)]
     singles = tuple(type(member) for member in merged if isinstance(member, ast.Priority | ast.Fair))
-    for member in unshadowed(merged, [member for member in base if not isinstance(member, singles)]):
+    kept = {member.what.text for member in merged if isinstance(member, ast.Keep)}
+    below = [
+        member
+        for member in base
+        if not isinstance(member, singles) and not (isinstance(member, ast.Keep) and member.what.text in kept)
+    ]
+    for member in unshadowed(merged, below):
         if isinstance(member, ast.State) and member.names[0].text in states:
             merged.append(_state(states[member.names[0].text], member, report))
         else:

@@ -66,6 +66,7 @@ BAD_CRON = Rule("J360", "bad-cron", Severity.ERROR, "a text that is no cron expr
 UNKNOWN_ZONE = Rule("J361", "unknown-zone", Severity.ERROR, "a time zone that nobody knows")
 BAD_PERIOD = Rule("J362", "bad-period", Severity.ERROR, "a period that is no constant of a minute or longer")
 UNKNOWN_MISSED = Rule("J363", "unknown-missed", Severity.ERROR, "`missed` with another word than latest, all or skip")
+KEPT_FOR_LIFE = Rule("J365", "kept-for-life", Severity.ERROR, "`keep` of a state in which tasks do not end")
 SCHEDULED_SPAWN = Rule(
     "J364", "scheduled-spawn", Severity.ERROR, "a schedule that is to create other than one free task"
 )
