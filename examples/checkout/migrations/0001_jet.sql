@@ -10,6 +10,7 @@
 --   jet.worker_start   a worker says it lives; jet.heartbeat keeps its leases, and sweeps what other workers left behind
 --   jet.tick           the same sweep, for a scheduler such as pg_cron
 --   jet.schedule, jet.slot   what tasks are created when, and whether they were
+--   jet.retention      what is removed after a time
 --   jet.module, jet.machine   what is installed, for workers and tools
 do $jet$
 begin
@@ -659,6 +660,48 @@ begin
     jet.slot_done(text, text, timestamptz, timestamptz, bigint, text), jet.schedule_put(text, text, jsonb, text, text),
     jet.schedule_drop(text, text) from public;
 
+  -- What is removed after a time, a row each: tasks that ended in a state, or history. Up to (at, id) it was looked at since
+  -- began, and it is looked at again at next_at.
+  create table jet.retention (
+    module text not null,
+    machine text not null,
+    what text not null,
+    at timestamptz not null default '-infinity',
+    id bigint not null default 0,
+    began timestamptz not null default '-infinity',
+    next_at timestamptz not null default '-infinity',
+    constraint retention_pkey primary key (module, machine, what)
+  ) with (fillfactor = 50);
+
+  -- After a batch up to (_at, _id). A full one calls for the next at once; else there is a minute's rest, and each hour a new
+  -- beginning, so that dead index entries are not walked each time.
+  create function jet.forgot(
+    _module text, _machine text, _what text, _now timestamptz, _at timestamptz, _id bigint, _full boolean) returns void
+  language sql set search_path = pg_catalog, pg_temp as $body$
+    update jet.retention r set
+      at = case when not f.anew then coalesce(_at, r.at) else '-infinity' end,
+      id = case when not f.anew then coalesce(_id, r.id) else 0 end,
+      began = case when f.anew then _now else r.began end,
+      next_at = case when coalesce(_full, false) then _now else _now + interval '1 min' end
+    from (select not coalesce(_full, false) and o.began <= _now - interval '1 h' as anew from jet.retention o
+      where o.module = _module and o.machine = _machine and o.what = _what) f
+    where r.module = _module and r.machine = _machine and r.what = _what
+  $body$;
+
+  revoke all on function jet.forgot(text, text, text, timestamptz, timestamptz, bigint, boolean) from public;
+
+  -- For the table as it stood at a moment of which there is no history any more.
+  create function jet.need_history(_machine text, _at timestamptz, _age interval) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $body$
+  begin
+    if _at < jet.now() - _age then
+      raise exception using message = 'the history of ' || _machine || ' is kept for ' || _age, errcode = '22023',
+        hint = 'ask for a later moment, or have the source keep history longer';
+    end if;
+    return true;
+  end
+  $body$;
+
   -- Timers and slots that are due: each module that has some hangs a trigger on a column of this one row, too.
   alter table jet.pulse add column fires bigint not null default 0,
     add column fired_at timestamptz not null default '-infinity';
@@ -675,7 +718,8 @@ begin
     end if;
     perform jet.write_slots(jet.now());
     if not exists (select from jet.machine where manifest -> 'timers' = 'true')
-        and not exists (select from jet.slot where outcome is null and at <= jet.now()) then
+        and not exists (select from jet.slot where outcome is null and at <= jet.now())
+        and not exists (select from jet.retention where next_at <= jet.now()) then
       return 0;
     end if;
     update jet.pulse set fires = fires + 1, fired_at = clock_timestamp(), quota = _max, done = 0 where one;

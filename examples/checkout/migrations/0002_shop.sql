@@ -1281,6 +1281,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
   left join lateral (
     select h.was from shop._checkout_hops h where t._at > $1 and h.id = t.id and h.at > $1 and h.was is not null order by h.seq limit 1) w on true
   where t.created_at <= $1
+
 $jet$;
 
 comment on table shop.checkout is 'One order, from the cart to the parcel.';
@@ -2328,6 +2329,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
   left join lateral (
     select h.was from shop._shipment_hops h where t._at > $1 and h.id = t.id and h.at > $1 and h.was is not null order by h.seq limit 1) w on true
   where t.created_at <= $1
+
 $jet$;
 
 comment on table shop.shipment is 'The standard task machine, extended state by state.';
@@ -3352,6 +3354,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
   left join lateral (
     select h.was from shop._send_receipt_hops h where t._at > $1 and h.id = t.id and h.at > $1 and h.was is not null order by h.seq limit 1) w on true
   where t.created_at <= $1
+
 $jet$;
 
 insert into jet.machine (module, name, hash, manifest)
@@ -4369,6 +4372,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $jet$
   left join lateral (
     select h.was from shop._audit_hops h where t._at > $1 and h.id = t.id and h.at > $1 and h.was is not null order by h.seq limit 1) w on true
   where t.created_at <= $1
+
 $jet$;
 
 insert into jet.machine (module, name, hash, manifest)
@@ -4395,7 +4399,7 @@ revoke all on function shop._tick() from public;
 create trigger shop_tick after update of beat on jet.pulse
   for each row execute function shop._tick();
 
--- The timers and slots that jet.tick and jet.heartbeat fire in this module.
+-- The timers and slots, and what is kept no longer, that jet.tick and jet.heartbeat fire in this module.
 create or replace function shop._fire() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $jet$
 declare
