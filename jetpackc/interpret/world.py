@@ -144,7 +144,7 @@ class World:
     def claim(self, machine: str, worker: str, limit: int) -> list[Task]:
         """Work: give a worker up to `limit` tasks to run, first those of the lowest priority, then the oldest."""
         ready = [task for task in self.tasks.values() if task.machine == machine and self._is_claimable(task)]
-        ready.sort(key=lambda task: (task.priority, task.run_at, task.id))
+        ready.sort(key=_turn)
         locked = [task.id for task in ready[:limit] if self._step(task, Event(chart.LOCKED), worker) == "applied"]
         running = [self.tasks[id] for id in locked if self._state(self.tasks[id]).run is not None]
         for task in running:
@@ -167,7 +167,8 @@ class World:
     def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
         """Work: do what is due by now; gives how many. `gone` are workers that are no more; a worker that lives has
         `grace` to end by itself a run that takes too long."""
-        due = [(task, event) for task in self.tasks.values() if (event := self._due(task, gone, grace))]
+        running = sorted(self.tasks.values(), key=_turn)
+        due = [(task, event) for task in running if (event := self._due(task, gone, grace))]
         for task, event in due:
             self._step(task, Event(event), SWEEPER)
         return len(due)
@@ -301,6 +302,11 @@ class World:
 
 def _error(type: str, message: str) -> Event:
     return Event("ERROR", {"type": type, "message": message, "traceback": ""})
+
+
+def _turn(task: Task) -> tuple[int, datetime, int]:
+    """Work: whose turn it is first."""
+    return task.priority, task.run_at or task.last, task.id
 
 
 def _key(machine: ir.Machine, task: Task, unique: ir.Unique) -> list[Any] | None:
