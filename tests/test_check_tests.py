@@ -143,6 +143,8 @@ def test_tests_are_in_the_canonical_json() -> None:
         (["create order(number: 1)", "expect totl == 5"], ["J106"]),
         (["create order(number: 1)", "expect total"], ["J201"]),
         (["create order(number: 1)", "expect amount == 5"], ["J106"]),
+        (["create order(number: 1)", "expect children.count(done) == 0"], ["J101"]),
+        (["create order(number: 1)", "expect children.sum(done) == 0"], ["J107"]),
         (["advance 5"], ["J201"]),
         (["expect sent applied"], ["J604"]),
         (["create order(number: 1)", "expect sent applied"], ["J604"]),

@@ -184,6 +184,70 @@ schedule nightly cron "0 3 * * *" in "UTC" spawn report(day: today)
     assert told.code == 0, told.out
 
 
+def test_what_is_below_a_task_is_counted(run: Run) -> None:
+    program = """module m
+machine batch(names: text[]) {
+  initial state open {
+    enter { spawn part(name: x) for x in names }
+    on CLOSE -> closed
+  }
+  final state closed
+}
+machine part(name: text) is task(max_attempts: 1) {
+  state running { run "m:part" }
+  state done { enter { spawn audit() } }
+}
+machine audit { final state written  initial state open { enter -> written } }
+"""
+    told = run(
+        'stub part raises "no" once',
+        'create batch(names: ["a", "b", "c"]) as b',
+        "create batch(names: [])",
+        "expect children.count(done) == 0 and children.all(done) and not subtree.some(final)",
+        "expect b.children.count(done) == 2 and b.children.count(failure) == 1",
+        "expect b.children.count(part.abandoned) == 1 and b.children.count(final) == 3",
+        "expect b.subtree.count(final) == 5 and b.subtree.count(audit.written) == 2",
+        "expect b.children.some(failure) and not b.children.all(done) and b.subtree.all(final)",
+        "expect b.children.count(done) == 3",
+        program=program,
+    )
+    assert told.code == 1
+    assert "`children.count(done)` is `2`" in told.out, told.out
+
+
+def test_messages_go_through_a_tree(run: Run) -> None:
+    program = """module m
+machine parent {
+  var answers: int = 0
+  initial state open {
+    enter { spawn child() as one }
+    on ASK            -> asked { send one QUESTION }
+  }
+  state asked {
+    on ANSWER { increment answers }
+    on SUBTREE_FLUSHED when answers == 1 -> closed
+  }
+  final state closed
+}
+machine child {
+  initial state idle { on QUESTION -> told { send parent ANSWER } }
+  state told { after 1h -> over }
+  final state over
+}
+"""
+    told = run(
+        "create parent",
+        "send ASK",
+        "expect answers == 1",
+        "expect children.count(told) == 1",
+        "expect state asked",
+        "advance 1h",
+        "expect state closed",
+        program=program,
+    )
+    assert told.code == 0, told.out + told.err
+
+
 def test_a_rate_lets_go_as_time_goes_by(run: Run) -> None:
     program = """module m
 machine call(n: int) is task(max_attempts: 1) {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from jetpackc.check import types
+from jetpackc.check import types, walk
 from jetpackc.check.arguments import Callee, match
 from jetpackc.check.declarations import Declarations, Parts
 from jetpackc.check.expressions import guard, typed, value
@@ -17,15 +17,19 @@ from jetpackc.check.works import Work, Works
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, tests as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import rewrite
+
+_ENDS = ("final", "failure")
 
 
 def lower_tests(
     gathered: Mapping[str, Parts],
     declared: Mapping[str, Declarations],
-    modules: Iterable[ir.Module],
+    modules: Sequence[ir.Module],
     report: Report,
 ) -> tuple[ir.Test, ...]:
     """All tests, in the order of modules and of their text."""
@@ -34,10 +38,11 @@ def lower_tests(
         for module in modules
         for machine in module.machines
     }
+    news = News(Kin(ir.Program(tuple(modules))))
     found: list[ir.Test] = []
     for name, parts in sorted(gathered.items()):
         first_of_each((ast.Name(test.name, test.span) for test in parts.tests), "test", report)
-        found += (_Story(declared[name].scope, heads, report).lower(test) for test in parts.tests)
+        found += (_Story(declared[name].scope, heads, news, report).lower(test) for test in parts.tests)
     return tuple(found)
 
 
@@ -79,6 +84,7 @@ class _Story:
 
     module: ModuleScope
     heads: Mapping[str, Head]
+    news: News
     report: Report
     tasks: list[Head | None] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
@@ -232,8 +238,21 @@ class _Story:
         for name, (_, other) in others.items():
             scope = _with(scope, name, other)
         condition = guard(written, scope)
+        self._check_looks(condition, head)
         numbers = tuple((name, number) for name, (number, _) in others.items())
         return None if condition is None else ir.TestExpect(task, condition, numbers, node.span)
+
+    def _check_looks(self, condition: ir.Expr | None, head: Head) -> None:
+        """Whether the states that are counted are those of tasks below this one."""
+        name = f"{head.module.name}.{head.machine.name}"
+        for tree in () if condition is None else _trees(condition):
+            below = self.news.kin.children[name] if tree.of == "children" else self.news.kin.below(name)
+            known = [state for one in below for state in chart.states(self.news.kin.machines[one][1])]
+            for asked in tree.names:
+                if asked not in _ENDS and not any(self.news.leaves(name, one, asked) for one in below):
+                    help = "" if below else f"`{head.machine.name}` makes no tasks"
+                    candidates = dict.fromkeys([*known, *_ENDS])
+                    self.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, tree.span, candidates, help=help)
 
     def _names_latest(self, condition: ast.Expr) -> bool:
         """Whether a name stands in it that the task created last has."""
@@ -346,6 +365,13 @@ def _with(scope: Scope, name: str, head: Head) -> Scope:
         vars={**scope.vars, **behind(head.machine.vars)},
         builtins={**scope.builtins, **{f"{name}.{one}": type for one, type in BUILTINS.items()}},
     )
+
+
+def _trees(node: ir.Expr) -> Iterator[ir.Tree]:
+    if isinstance(node, ir.Tree):
+        yield node
+    for part in walk.parts(node):
+        yield from _trees(part)
 
 
 def _bare(node: ast.Expr) -> list[ast.Variable]:

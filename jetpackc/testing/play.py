@@ -14,6 +14,7 @@ from jetpackc.check.report import listed
 from jetpackc.diagnostics.model import Diagnostic, Rule
 from jetpackc.diagnostics.rules import tests as rules
 from jetpackc.ir import model as ir
+from jetpackc.ir.news import News
 from jetpackc.ir.text import expression
 from jetpackc.source import Span
 from jetpackc.testing import questions
@@ -30,6 +31,7 @@ class Play:
 
     test: ir.Test
     stage: Stage
+    news: News
     tasks: list[tuple[str, int | None]] = field(default_factory=list)
     sent: Sent | None = None
     error: str | None = None
@@ -143,7 +145,7 @@ class Play:
         others = {name: self._task(number, step.span) for name, number in step.others}
         about = sorted({id for _, id in (task, *others.values())})
         try:
-            asked = questions.condition(step.condition, task, others)
+            asked = questions.condition(step.condition, task, others, self.news)
             row = self.stage.connection.execute(asked.encode()).fetchone()
         except psycopg.Error as error:
             message = f"it cannot be told: {error.diag.message_primary}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from jetpackc.check import walk
 from jetpackc.emit.expressions import Scope, top, typed
 from jetpackc.emit.sql import Sql, ident, json_object, qualified, sql_type
 from jetpackc.ir import model as ir
+from jetpackc.ir.news import News
+from jetpackc.testing.looks import Looks
 
 NOW = "jet.now()"
 
@@ -28,9 +31,9 @@ Task = tuple[str, int]
 """A machine, as `module.machine`, and an id."""
 
 
-def condition(node: ir.Expr, task: Task, others: Mapping[str, Task]) -> Sql:
+def condition(node: ir.Expr, task: Task, others: Mapping[str, Task], news: News) -> Sql:
     """A query for whether a condition is true of a task, and for what each of its parts is, as text."""
-    scope = _scope(task[0].partition(".")[0])
+    scope = replace(_scope(task[0].partition(".")[0]), look=Looks(news, task[0]).look)
     shown = ", ".join(f"({top(part, scope)})::text" for part in parts(node))
     rows: dict[str, Task] = {"t": task}
     rows.update((_alias(name), other) for name, other in others.items())
@@ -50,7 +53,14 @@ def _alias(name: str) -> Sql:
 
 def parts(node: ir.Expr) -> list[ir.Expr]:
     """What a reader wants to see of a condition that does not hold: the names in it, each once."""
-    return list(dict.fromkeys(walk.refs(node)))
+    return list(dict.fromkeys(_parts(node)))
+
+
+def _parts(node: ir.Expr) -> Iterator[ir.Expr]:
+    if isinstance(node, ir.Ref | ir.Tree):
+        yield node
+    for part in walk.parts(node):
+        yield from _parts(part)
 
 
 def _value(node: ir.Expr, scope: Scope) -> Sql:

@@ -11,6 +11,8 @@ from jetpack_runtime.clones import Clones
 from psycopg import sql
 
 from jetpackc.ir import model as ir
+from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 from jetpackc.source import Source
 from jetpackc.testing.database import prepare
 from jetpackc.testing.model import FailedError, Failure, Hopped, Outcome, Story
@@ -37,7 +39,7 @@ def _run(program: ir.Program, test: ir.Test, connection: psycopg.Connection, sou
     machines = machines_of(program)
     failure = None
     try:
-        Play(test, Stage(connection, machines)).run()
+        Play(test, Stage(connection, machines), News(Kin(program))).run()
     except FailedError as error:
         span = error.diagnostic.span
         written = sources[span.path].text[span.start : span.end] if span else ""
