@@ -81,11 +81,11 @@ def lower(files: Iterable[ast.File], report: Report) -> ir.Program:
             if not anywhere and not any(fault in each.machine.span for fault in faults):
                 subject = Subject(each.machine, each.name, each.inherited, report, enums)
                 subjects[f"{name}.{each.machine.name}"] = subject
-                check_flow(subject)
         if found.complete:
             check_declared_events(found.module, sent, report)
             check_spawns(found.module, report)
         lowered.append(found.module)
+    check_flow([*subjects.values()], report)
     check_spawning(subjects)
     if len(subjects) == sum(len(module.machines) for module in lowered):
         check_trees(subjects, Kin(ir.Program(tuple(lowered))))
