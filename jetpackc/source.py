@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Source:
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
         """Offset of the first character of each line."""
-        return (0, *(index + 1 for index, char in enumerate(self.text) if char == "\n"))
+        lengths = (len(line) + 1 for line in self.text.split("\n"))
+        return (0, *accumulate(lengths))[:-1]
 
     def span(self, start: int, end: int) -> Span:
         """The span of `text[start:end]`."""

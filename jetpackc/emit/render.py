@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jetpackc.emit.sql import Sql, ident, literal, wrap_list
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -22,7 +22,12 @@ class UnquotedValueError(TypeError):
 
 def render(template: str, **values: object) -> Sql:
     """The text of `templates/<template>.sql.jinja`, without white space at its ends."""
-    return Sql(_tidy(_environment().get_template(f"{template}.sql.jinja").render(**values)))
+    return Sql(_tidy(_template(template).render(values)))
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.sql.jinja")
 
 
 def _tidy(text: str) -> str:
@@ -52,6 +57,7 @@ def _environment() -> Environment:
         auto_reload=False,
         autoescape=False,  # noqa: S701 - SQL, not HTML; `finalize` is the guard
     )
+    environment.globals.clear()  # no template calls them, and each time that one is rendered they would be copied
     environment.filters.update(ident=ident, literal=literal, joined=_joined, wrapped=_wrapped, lines=_lines)
     return environment
 

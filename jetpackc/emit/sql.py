@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from jetpackc.emit.keywords import RESERVED
 from jetpackc.ir.model import Type
@@ -41,6 +42,7 @@ class Sql(str):
     __slots__ = ()
 
 
+@lru_cache(maxsize=4096)
 def ident(name: str) -> Sql:
     """A name, quoted where Postgres asks for it.
 
@@ -57,6 +59,7 @@ def qualified(schema: str, name: str) -> Sql:
     return Sql(f"{ident(schema)}.{ident(name)}")
 
 
+@lru_cache(maxsize=4096)
 def literal(text: str) -> Sql:
     """A string constant that every migration runner passes on verbatim.
 

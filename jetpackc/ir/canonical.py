@@ -10,11 +10,13 @@ import hashlib
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jetpackc.ir import model
+from jetpackc.parallel import mapped
 
 VERSION = 1
 """Goes up when the shape of the JSON changes; `loads` refuses any other."""
@@ -37,7 +39,33 @@ class IRError(ValueError):
 
 def dumps(program: model.Program) -> str:
     """The canonical JSON of a program: sorted keys, what fits on a line on one, a newline at the end."""
-    return pretty({"ir": VERSION, "program": encode(program)}) + "\n"
+    return pretty({"ir": VERSION, "program": member(program)}) + "\n"
+
+
+def member(program: model.Program) -> Any:
+    """A program for `pretty`, as a member of the outermost object. Its machines, which are most of it, are text:
+    all cores work on them."""
+    texts = iter(mapped(_machine_text, [machine for module in program.modules for machine in module.machines]))
+    modules = []
+    for module in program.modules:
+        modules.append(encode(replace(module, machines=())))
+        if module.machines:
+            modules[-1]["machines"] = list(islice(texts, len(module.machines)))
+    return {**encode(replace(program, modules=())), "modules": modules}
+
+
+class _Text(str):
+    """JSON already."""
+
+    __slots__ = ()
+
+
+_MACHINE_MARGIN = "\n" + 5 * "  "
+"""How far a machine is set in: program, modules, module, machines, machine."""
+
+
+def _machine_text(machine: model.Machine) -> _Text:
+    return _Text(pretty(encode(machine), _MACHINE_MARGIN))
 
 
 def digest(node: Any) -> str:
@@ -51,7 +79,7 @@ def pretty(data: Any, margin: str = "\n") -> str:
     standard library's indented JSON takes ten times as long, and ten times the lines. `margin` is a line end with the
     indentation of the line that the data begins on."""
     if isinstance(data, str):
-        return quoted(data)
+        return data if isinstance(data, _Text) else quoted(data)
     inner = margin + "  "
     if isinstance(data, dict):
         parts = [f"{quoted(key)}: {pretty(data[key], inner)}" for key in sorted(data)]

@@ -39,7 +39,7 @@ def locked(program: ir.Program, objects: Iterable[SqlObject]) -> Lock:
 def dumps(lock: Lock) -> str:
     """The file's text."""
     objects = ",\n".join(f"    {canonical.quoted(key)}: {_written(entry)}" for key, entry in lock.objects.items())
-    program = canonical.pretty(canonical.encode(lock.program), "\n  ")
+    program = canonical.pretty(canonical.member(lock.program), "\n  ")
     head = f'{{\n  "lock": 1,\n  "ir": {canonical.VERSION},\n'
     return f'{head}  "objects": {{\n{objects}\n  }},\n  "program": {program}\n}}\n'
 

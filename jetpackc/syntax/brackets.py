@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jetpackc.diagnostics.model import Diagnostic, Fix
 from jetpackc.diagnostics.rules import syntax as rules
 from jetpackc.source import Source
-from jetpackc.syntax.scan import CLOSING, OPENING, end_of_last_token, tokens
+from jetpackc.syntax.scan import OPENING, brackets, end_of_last_token
 
 MAX_DEPTH = 100
 """How deep brackets may nest: far beyond what anybody writes, and far from what a recursive walk can take."""
@@ -31,7 +30,7 @@ def unclosed(text: str) -> Open | None:
     """
     stack: list[tuple[str, int]] = []
     suspect: Open | None = None
-    for offset, char in _brackets(text):
+    for offset, char in brackets(text):
         if char in OPENING:
             stack.append((char, offset))
         elif stack and char == OPENING[stack[-1][0]]:
@@ -87,17 +86,12 @@ def _held(text: str, offset: int, end: int) -> int:
 def too_deep(source: Source) -> Diagnostic | None:
     """The first bracket that nests too deeply."""
     depth = 0
-    for offset, char in _brackets(source.text):
+    for offset, char in brackets(source.text):
         depth += 1 if char in OPENING else -1
         if depth > MAX_DEPTH:
             message = f"brackets nest deeper than {MAX_DEPTH} levels"
             return Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep")
     return None
-
-
-def _brackets(text: str) -> Iterator[tuple[int, str]]:
-    """Brackets outside strings and comments, with their places."""
-    return ((offset, token) for offset, token in tokens(text) if token in OPENING or token in CLOSING)
 
 
 def _line_start(text: str, offset: int) -> int:

@@ -13,14 +13,14 @@ KEYWORDS = frozenset(
 OPENING = {"(": ")", "[": "]", "{": "}"}
 CLOSING = frozenset(OPENING.values())
 
-_TOKEN = re.compile(
-    r"""
+_WHOLE = r"""
       (?P<skip> //[^\n]* )
     | (?P<foreign> /\*(?:[^*]|\*(?!/))*(?:\*/)? | \#[^\n]*(?:\n[ \t]*\#[^\n]*)* | (?<![^\n])--[^\n]*(?:\n--[^\n]*)* )
-    | "(?:\\[^\n]|[^"\\\n])*"? | '[^'\n]*' | \w+ | [^\s\w]
-    """,
-    re.VERBOSE,
-)
+    | "(?:\\[^\n]|[^"\\\n])*"? | '[^'\n]*'
+    """
+"""Comments and strings, in which a bracket is none."""
+_TOKEN = re.compile(rf"{_WHOLE} | \w+ | [^\s\w]", re.VERBOSE)
+_BRACKET = re.compile(rf"{_WHOLE} | (?P<bracket> [()\[\]{{}}] )", re.VERBOSE)
 _MEMBERS = frozenset(
     (
         *(
@@ -66,6 +66,11 @@ _NAMED = KEYWORDS - {"import", "allow", "test"} | {"is", "was", "missed"}
 def tokens(text: str) -> Iterator[tuple[int, str]]:
     """Offset and text of each token but comments. Comments of other languages are tokens, each whole."""
     return ((found.start(), found[0]) for found in _TOKEN.finditer(text) if found.lastgroup != "skip")
+
+
+def brackets(text: str) -> Iterator[tuple[int, str]]:
+    """Brackets outside of strings and comments, with their places."""
+    return ((found.start(), found[0]) for found in _BRACKET.finditer(text) if found.lastgroup == "bracket")
 
 
 def end_of_last_token(text: str, start: int, end: int) -> int:
