@@ -44,7 +44,7 @@ def fast(pg: int) -> Iterator[Server]:
 
 def is_unknown(node: object) -> bool:
     """Whether the interpreter has no such thing yet."""
-    return isinstance(node, ir.Timer | ir.Limit) or (isinstance(node, ir.Spawn) and bool(node.alias or node.items))
+    return isinstance(node, ir.Limit) or (isinstance(node, ir.Spawn) and bool(node.alias or node.items))
 
 
 SHOWN = blocks(ROOT / "docs" / "language.md", "jet")

@@ -44,7 +44,7 @@ class Played:
     disagreement: str | None = None
 
 
-_HARMLESS = frozenset(("J303", "J304", "J305", "J322"))
+_HARMLESS = frozenset(("J303", "J304", "J305", "J322", "J330"))
 """What a random machine may do that no sensible one does: guards that are never true, clauses that are never tried,
 states that nothing leads to or leaves."""
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from random_steps import Claim, Create, End, Ref, Resolve, Retry, Send, Step, Stop, Tick
+from random_steps import Claim, Create, End, Fire, Ref, Resolve, Retry, Send, Step, Stop, Tick
 from server_side import Database, read
 
 from jetpackc.interpret import Event, Hop, Task, UndoneError, World
@@ -159,6 +159,8 @@ class Both:
                 return f"select to_jsonb(jet.worker_stop({self._worker(step.machine).id}) is null)"
             case Tick():
                 return "select to_jsonb(diff.tick())"
+            case Fire():
+                return f"select {step.machine}_fire({step.limit}) -> 'fired'"
 
     def _create_sql(self, step: Create) -> str:
         if step.many:
@@ -201,7 +203,7 @@ class Both:
         match step:
             case Send() | Retry():
                 return step.task[0]
-            case Create() | Claim() | Resolve() | Stop():
+            case Create() | Claim() | Resolve() | Stop() | Fire():
                 return step.machine
             case Tick():
                 return ""
@@ -224,7 +226,10 @@ class Both:
                 self._gone.append(self._workers.pop(step.machine).name)
                 return True
             case Tick():
-                return self.world.sweep(self._gone, GRACE)
+                swept = self.world.sweep(self._gone, GRACE)
+                return swept + sum(self.world.fire(machine, 1_000_000) for machine in self.machines)
+            case Fire():
+                return self.world.fire(step.machine, step.limit)
 
     def _there(self, ref: Ref) -> Task:
         task = self._at(ref)
@@ -320,6 +325,7 @@ _MOMENTS = ("created_at", "entered_at", "run_at")
 def _their_row(row: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
     found = {name: row[name] for name in (*_BUILTIN, *_MOMENTS)}
     found |= {name: exact(row[name], type) for name, type in kinds.items()}
+    found |= {"timers": _moments(row.get("_timers") or ()), "due": row.get("_timer_at")}
     return {**found, "stuck": row.get("_stuck") is not None, "leased": row.get("_worker") is not None}
 
 
@@ -328,7 +334,14 @@ def _our_row(task: Task, kinds: Kinds) -> dict[str, Any]:
     found |= {name: to_json(getattr(task, name), "timestamptz") for name in _MOMENTS}
     values = {**task.params, **task.vars}
     found |= {name: exact(to_json(values[name], type.kind), type) for name, type in kinds.items()}
+    found |= {"timers": _moments([to_json(one, "timestamptz") for one in task.timers])}
+    found |= {"due": to_json(task.due, "timestamptz")}
     return {**found, "stuck": task.stuck is not None, "leased": task.lease is not None}
+
+
+def _moments(timers: Sequence[str | None]) -> dict[int, str]:
+    """Those of the timers that run, by their places."""
+    return {place: moment for place, moment in enumerate(timers) if moment is not None}
 
 
 def _their_hop(row: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:

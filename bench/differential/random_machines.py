@@ -284,7 +284,14 @@ class _Machine:
             lines += self._clause(state, handled)
         if self.chance.random() < 0.15 and (free := [event for event in self.module.events if event not in handled]):
             lines.append(f"    ignore {self.chance.choice(free)}")
-        return lines
+        return lines + [line for _ in range(self.chance.choice((0, 0, 0, 1, 1, 3))) for line in self._timer(state)]
+
+    def _timer(self, state: _State) -> list[str]:
+        self.shown.clear()
+        made = self._made([]).less
+        length = self.chance.choice(("0s", "1s", "7s", "1m", "5m", "1h")) if self._maybe(0.6) else made.of("interval")
+        when = f"at {made.of('timestamptz')}" if self._maybe(0.25) else f"after {length}"
+        return [f"    {when}{self._when(0.4)} {self._answer(state, [])}"]
 
     def _enters(self, state: _State) -> list[str]:
         lines = []

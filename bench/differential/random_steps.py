@@ -81,10 +81,18 @@ class Stop:
 
 @dataclass(frozen=True)
 class Tick:
-    """Leases that ran out and runs that took too long are ended, in all machines."""
+    """Leases that ran out and runs that took too long are ended, and timers fire, in all machines."""
 
 
-Step = Create | Send | Claim | Resolve | Retry | Stop | Tick
+@dataclass(frozen=True)
+class Fire:
+    """Timers of the machine that are due fire."""
+
+    machine: str
+    limit: int
+
+
+Step = Create | Send | Claim | Resolve | Retry | Stop | Tick | Fire
 
 
 class Steps:
@@ -95,12 +103,15 @@ class Steps:
         self.vars = {var.name: var.type for var in machine.vars}
         self.events = {each.event: each.fields for each in machine.signatures if each.event not in chart.LIFECYCLE}
         self.works = bool(chart.claimable(machine))
+        self.timed = any(state.timers for state in machine.states)
         self.delays = bool(chart.clauses(machine, machine.initial, chart.LOCKED))
 
     def step(self, tasks: Sequence[Task], leases: Mapping[int, int]) -> Step:
         """Something to do. `leases`: how many there were on each task."""
         if not tasks or (len(tasks) < 4 and self.chance.random() < 0.3):
             return self._create()
+        if self.timed and self.chance.random() < 0.2:
+            return Fire(self.name, self.chance.choice((1, 2, 100)))
         roll = self.chance.random()
         held = [(number, task) for number, task in enumerate(tasks) if task.lease]
         if self.works and roll < 0.25 and any(task.run_at for task in tasks):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 LINE = timedelta(seconds=1)
+MOST_TIMERS = 10_000
+"""Timers that one line may fire. More are a circle."""
 ACTOR, WORKER = "you", "worker"
 _FORMS = "a line is `EVENT field=value …`, `ID EVENT …`, `claim`, `advance 1h` or `retry ID`"
 
@@ -49,7 +51,7 @@ def run(file: Path, machine: str | None, params: tuple[str, ...], events: IO[str
       claim                            a worker takes what can be claimed
       SUCCESS receipt=r.pdf            the handler of the first task returns
       2 ERROR message=boo              that of task 2 raises
-      advance 24h                      time goes on
+      advance 24h                      time goes on; timers fire
       retry 2                          take a stuck task up again
     A line takes a second. Exits 1 where one could not be done.
     """
@@ -132,7 +134,7 @@ class Story:
         try:
             words = shlex.split(line, comments=True)
             if words:
-                self._world.now += LINE
+                self._pass(self._world.now + LINE)
                 self._do(line.strip(), self._meaning(words))
         except ValueError as error:  # of shlex
             raise Usage(f"line {number}: {error}".lower(), _FORMS) from None
@@ -178,10 +180,24 @@ class Story:
 
     def _advance(self, text: str) -> Callable[[], object]:
         try:
-            self._world.now += interval(text)
+            length = interval(text)
         except ValueError:
             raise Usage(f"`{text}` is no duration", "such as `30s` or `1h30m`") from None
-        return lambda: self._world.sweep(())
+        return lambda: self._advance_by(length)
+
+    def _advance_by(self, length: timedelta) -> None:
+        self._pass(self._world.now + length)
+        self._world.sweep(())
+
+    def _pass(self, end: datetime) -> None:
+        """Let time go on, and each timer fire on the way at its own moment."""
+        fired = 0
+        while (due := self._world.next_due()) is not None and due <= end:
+            self._world.now = max(due, self._world.now)
+            fired += sum(self._world.fire(machine, len(self._world.tasks)) for machine in self._machines)
+            if fired > MOST_TIMERS:
+                raise Failure(f"more than {MOST_TIMERS} timers fire", "advance by less; is one of them `after 0s`?")
+        self._world.now = end
 
     def _task(self, id: int) -> Task:
         if id not in self._world.tasks:

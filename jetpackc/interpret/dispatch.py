@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
-from jetpackc.ir import chart, model as ir
+from jetpackc.ir import chart, model as ir, text
 from jetpackc.values.convert import cast, to_json
 from jetpackc.values.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.values.fields import lacking, values
@@ -83,6 +84,24 @@ class Dispatch:
         self._go_on(following)
         return True
 
+    def fire(self) -> None:
+        """Timers: the one that is due first does what its clause says, if its guard is true. Raises UndoneError."""
+        timer, payload = self.spend()
+        state, holds = self.task.state, self._scope().holds(timer.clause.guard)
+        move = self._clause(timer.clause) if holds else None
+        following = self._move(move) if move else None
+        self.record(text.timer(timer), payload, state, self.task.state if holds else None)
+        self._go_on(following)
+
+    def spend(self) -> tuple[ir.Timer, dict[str, Any]]:
+        """Timers: the one that is due first, of several due at once the one that stands first, and what the history
+        tells of its firing. It fires no more."""
+        timers = self.task.timers
+        due, place = min((moment, place) for place, moment in enumerate(timers) if moment is not None)
+        self.task.timers = (*timers[:place], None, *timers[place + 1 :])
+        lag = Decimal((self.at - due) // timedelta(microseconds=1)) / 1_000_000
+        return chart.timers(self.machine, self.task.state)[place], {"due": to_json(due, "timestamptz"), "lag": lag}
+
     def read(self, event: Event) -> tuple[Any, dict[str, Any]]:
         """Events: the payload with its defaults, which stand in for what is left out or null; its fields' values."""
         payload, fields = dict(event.payload or {}), self._fields(event)
@@ -108,9 +127,18 @@ class Dispatch:
             state = self.task.state
             move = self._move(move)
             self.record(None, None, state, self.task.state)
+        unset = chart.timers(self.machine, self.task.state)[len(self.task.timers) :]
+        self.task.timers += tuple(map(self._moment, unset))
         for var in self.machine.vars:  # an ERROR that no worker sends may lack fields: null, where types say it is not
             if self.task.vars[var.name] is None and not var.type.optional:
                 raise UndoneError(NO_VALUE, f"{var.name} of {self.task.machine} is null")
+
+    def _moment(self, timer: ir.Timer) -> datetime | None:
+        """Timers: when one that is set now is due, which is never in the past."""
+        value = self._scope().value(timer.value)
+        if timer.kind == "after":
+            return self._later(value)
+        return None if value is None else max(value, self.at)
 
     def _pick(self, event: str, fields: Mapping[str, Any]) -> ir.Clause | None:
         """Events: clauses from top to bottom, then those of the states around, then the machine's."""
@@ -129,7 +157,9 @@ class Dispatch:
             for clause in state.exit:
                 if self._scope().holds(clause.guard):
                     self._clause(clause)
+        kept = [timer for state in source[len(source) - shared :] if not self.task.ended for timer in state.timers]
         self._stand(move.target, move.delay)
+        self.task.timers = () if self.task.ended else self.task.timers[: len(kept)]
         return self._enter(target[: len(target) - shared][::-1])
 
     def _stand(self, leaf: str, delay: timedelta | None) -> None:

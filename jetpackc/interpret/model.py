@@ -38,7 +38,8 @@ class Stuck:
 @dataclass(slots=True)
 class Task:
     """An instance of a machine (`module.name`). `seq` is the number of its last hop, `last` the time of its last
-    dispatch."""
+    dispatch. `timers` has the moment of each that `chart.timers` tells of, None where it has fired or was given none;
+    `due` is when the next one is."""
 
     id: int
     machine: str
@@ -59,6 +60,8 @@ class Task:
     seq: int = 0
     lease: Lease | None = None
     stuck: Stuck | None = None
+    timers: tuple[datetime | None, ...] = ()
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

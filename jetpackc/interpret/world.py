@@ -1,4 +1,4 @@
-"""All tasks of a program, and what may be done to them: create, send, claim, resolve, sweep, retry.
+"""All tasks of a program, and what may be done to them: create, send, claim, resolve, sweep, fire, retry.
 
 What is done is done whole or not at all. The caller is the clock: it sets `now`, and time goes on for no other reason.
 """
@@ -26,6 +26,8 @@ NewId = Callable[[Spawned, int | None], int]
 NO_TIME = timedelta()
 SWEEPER = "jet.tick"
 _MOMENT = timedelta(microseconds=1)
+_TIMER = Event("timer")
+"""What is due first, whichever that is."""
 
 _CONTROLS = (
     ir.Field("_delay", ir.Type("interval", optional=True)),
@@ -173,6 +175,23 @@ class World:
             self._step(task, Event(event), SWEEPER)
         return len(due)
 
+    def fire(self, machine: str, limit: int) -> int:
+        """Timers: of the tasks whose timers are due by now up to `limit`, the earliest first, each one timer; gives how
+        many. One that fails has fired all the same."""
+        due = [task for task in self.tasks.values() if task.machine == machine and task.due and task.due <= self.now]
+        due.sort(key=lambda task: (task.due, task.id))
+        for task in sorted(due[:limit], key=lambda task: task.id):
+            if self._step(task, _TIMER, SWEEPER) == "failed" and self.tasks[task.id].due == task.due:
+                dispatch = self._dispatch(self.tasks[task.id], SWEEPER)
+                _, payload = dispatch.spend()
+                dispatch.record("spent", payload, dispatch.task.state, None)
+                self._commit(dispatch)
+        return len(due[:limit])
+
+    def next_due(self) -> datetime | None:
+        """Timers: the next moment at which one is due, which may have passed."""
+        return min((task.due for task in self.tasks.values() if task.due), default=None)
+
     def _is_claimable(self, task: Task) -> bool:
         queues = chart.clauses(self._machine(task), task.state, chart.LOCKED)
         return bool(queues) and task.stuck is None and task.run_at is not None and task.run_at <= self.now
@@ -224,7 +243,9 @@ class World:
 
     def _taken(self, task: Task, event: Event, actor: str) -> bool:
         dispatch = self._dispatch(task, actor)
-        taken = dispatch.take(event)
+        if event is _TIMER:
+            dispatch.fire()
+        taken = event is _TIMER or dispatch.take(event)
         if taken:
             self._commit(dispatch)
         return taken
@@ -255,6 +276,10 @@ class World:
         task = dispatch.task
         if found := self._conflict(task):
             raise BrokenError(task.id, found[0])
+        before = self.tasks[task.id].due if task.id in self.tasks else None
+        task.due = None if task.stuck else min((one for one in task.timers if one), default=None)
+        if task.due and (before is None or task.due < before):
+            task.due = max(task.due, dispatch.at)
         self.tasks[task.id] = task
         self.history += dispatch.hops
         for new in dispatch.spawned:
