@@ -1176,7 +1176,7 @@ begin
       end if;
 
       -- One of them cannot make the step: each alone.
-      foreach v_id in array v_ids loop
+      for v_id in select u.id from unnest(v_ids) u (id) order by u.id loop
         begin
           update shop.checkout t set _event = 'timer', _payload = null, _set = null, _fence = null, _send_key = null, _at = v_at, _actor = 'jet.tick'
             where t.id = v_id;
