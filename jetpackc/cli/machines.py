@@ -41,6 +41,8 @@ class Machine:
     failure: frozenset[str]
     queues: Mapping[str, str] = field(default_factory=dict)
     """The states that workers claim from, and where each claim leads to."""
+    columns: tuple[Field, ...] = ()
+    """Params and vars."""
 
     @property
     def table(self) -> tuple[str, str]:
@@ -73,6 +75,7 @@ def from_manifest(name: str, manifest: Mapping[str, Any]) -> Machine:
         tuple(manifest["states"]),
         frozenset(manifest["failure"]),
         manifest["claimable"],
+        fields_of([*manifest["params"], *manifest["vars"]]),
     )
 
 

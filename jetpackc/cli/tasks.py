@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from jetpackc.cli.bulk import Filter, FilterOptions, each, filter_options
 from jetpackc.cli.database import dsn_option, opened
 from jetpackc.cli.errors import Failure, Usage
-from jetpackc.cli.machines import event_fields, interval, machines, named, values
+from jetpackc.cli.machines import Machine, event_fields, interval, machines, named, values
 from jetpackc.cli.output import say
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    import psycopg
     from jetpack_runtime import Sent
 
 
@@ -52,39 +54,71 @@ def _delay(text: str | None) -> timedelta | None:
 
 
 @click.command()
-@click.argument("id", type=int)
+@click.argument("target", metavar="ID|MACHINE")
 @click.argument("event")
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @dsn_option
 @click.option("--key", help="A repeated key sends nothing and gives the first answer again.")
-def send(id: int, event: str, fields: tuple[str, ...], dsn: str | None, key: str | None) -> int:
+@filter_options
+def send(
+    target: str, event: str, fields: tuple[str, ...], dsn: str | None, key: str | None, **options: Unpack[FilterOptions]
+) -> int:
     """Send EVENT to the task ID. Exits 1 where its state does not handle it.
+
+    With a MACHINE: to each of its tasks that the options choose. Exits 1 where that failed for some.
 
     \b
     jetpackc send 7 PAID amount=12.50 method=card
+    jetpackc send checkout CANCEL --where state=cart --older-than 2d --dry-run
+    jetpackc send checkout CANCEL --where email=ada@example.org --limit 100
     """
     from jetpack_runtime import Client
 
+    chosen = Filter(**options)
     with opened(dsn) as connection:
         client = Client(connection)
-        machine = machines(connection)[client.get(id).machine]
+        found = _machine(connection, target, chosen)
+        machine = found or machines(connection)[client.get(int(target)).machine]
         payload = values(f"`{event}`", fields, event_fields(machine, event), machine)
-        return _told(client.send(id, event, payload, key=key))
+        if found is None:
+            return _told(client.send(int(target), event, payload, key=key))
+        return each(connection, machine, chosen, lambda task: client.send(task, event, payload, key=key))
 
 
 @click.command()
-@click.argument("id", type=int)
+@click.argument("target", metavar="ID|MACHINE")
 @dsn_option
-def retry(id: int, dsn: str | None) -> int:
+@filter_options
+def retry(target: str, dsn: str | None, **options: Unpack[FilterOptions]) -> int:
     """Dispatch again what the task ID is stuck on.
+
+    With a MACHINE: what its stuck tasks are stuck on, all or those that the options choose.
 
     \b
     jetpackc retry 7
+    jetpackc retry shop.checkout --all
+    jetpackc retry checkout --where state=charging --older-than 1h
     """
     from jetpack_runtime import Client
 
+    chosen = Filter(**options)
     with opened(dsn) as connection:
-        return _told(Client(connection).retry(id))
+        client = Client(connection)
+        machine = _machine(connection, target, chosen)
+        if machine is None:
+            return _told(client.retry(int(target)))
+        return each(connection, machine, chosen, client.retry, stuck=True)
+
+
+def _machine(connection: psycopg.Connection, target: str, chosen: Filter) -> Machine | None:
+    """The machine whose tasks are meant; None where the target is one task's id. Raises Usage."""
+    if not target.isdecimal():
+        return named(machines(connection), target)
+    if chosen.given:
+        raise Usage(
+            f"`{target}` is one task; a filter chooses among those of a machine", "name the machine in its place"
+        )
+    return None
 
 
 def _told(sent: Sent) -> int:
