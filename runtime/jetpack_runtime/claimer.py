@@ -24,6 +24,7 @@ from .heart import Heart, Lease
 from .jobs import Job, Served, outcome
 from .lanes import Lanes
 from .outcome import RELEASED
+from .pumps import Pumper
 from .roster import Roster
 from .timers import Sweeper
 
@@ -87,6 +88,7 @@ class Claimer:
         untold: Callable[[], int],
         backlog: int,
         sweeper: Sweeper,
+        pumper: Pumper,
         until_idle: bool | Literal["now"],
     ) -> None:
         self.claiming = False
@@ -99,6 +101,7 @@ class Claimer:
         self._untold = untold
         self._backlog = backlog
         self._sweeper = sweeper
+        self._pumper = pumper
         self._until_idle = until_idle
         self._posts: dict[str, Post] = {}
         self._turn = 0
@@ -222,6 +225,7 @@ class Claimer:
         self._schedule(post, rows[-1][5], found)
         if found:
             self._take(post, lease, rows)
+            self._pumper.dispatched(post.served.name)
         return found
 
     def _take(self, post: Post, lease: Lease, rows: Rows) -> None:
@@ -285,6 +289,10 @@ class Claimer:
         """Nothing in hand, no timer due, nothing claimable now or later. Stuck tasks wait for somebody, not for a
         worker. Who asks for "now" goes by what claims found: what waits, or is held back, does not count."""
         if self._lanes.held or self._untold() or await self._sweeper.fire_due():
+            return False
+        if await self._pumper.pump_all():
+            for post in self._posts.values():  # what it made claimable is there now
+                post.look_at, post.misses = 0.0, 0
             return False
         if self._until_idle == "now":
             return all(post.misses for post in self._posts.values())

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from .core import Core, Delay, Options, Pause, Plan, Query, problem
 from .database import Database
+from .errors import JetpackError
 from .views import Hop, Sent, TaskView
 
 T = TypeVar("T")
@@ -134,6 +137,8 @@ class Client:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        if step.aside:
+            return self._do_aside(step)
         try:
             cursor = psycopg.Cursor(self._open(), row_factory=dict_row if step.named else tuple_row)
             with cursor:
@@ -144,6 +149,14 @@ class Client:
             if ours := problem(error):
                 raise ours from error
             raise
+
+    def _do_aside(self, step: Query) -> list[Any] | None:
+        if self._database is None or self._open().info.transaction_status != TransactionStatus.IDLE:
+            return None
+        try:
+            return self._do(replace(step, aside=False))
+        except (psycopg.Error, JetpackError):
+            return None
 
 
 class AsyncClient:
@@ -245,6 +258,8 @@ class AsyncClient:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if step.aside:
+            return await self._do_aside(step)
         try:
             connection = await self._open()
             async with psycopg.AsyncCursor(connection, row_factory=dict_row if step.named else tuple_row) as cursor:
@@ -256,3 +271,11 @@ class AsyncClient:
             if ours := problem(error):
                 raise ours from error
             raise
+
+    async def _do_aside(self, step: Query) -> list[Any] | None:
+        if self._database is None or (await self._open()).info.transaction_status != TransactionStatus.IDLE:
+            return None
+        try:
+            return await self._do(replace(step, aside=False))
+        except (psycopg.Error, JetpackError):
+            return None

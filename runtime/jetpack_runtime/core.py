@@ -32,6 +32,9 @@ from .views import Hop, Sent, TaskView
 CHUNK = 10_000
 """Tasks created in one statement."""
 
+PUMPS, PUMPED = 50, 100
+"""How often a client pumps after a call of its own, and the most tasks each time."""
+
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.5
 """Seconds between looks at a task that is waited for."""
 
@@ -41,11 +44,13 @@ Delay = timedelta | str
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement to run. `named`: answer with dicts; its columns may change under a long-lived client."""
+    """A statement to run. `named`: answer with dicts; its columns may change under a long-lived client. `aside`: it is
+    no part of what was asked for, so it runs only where each call is a transaction, and its failure is nobody's."""
 
     text: bytes
     params: Sequence[Any] = ()
     named: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Core:
             task["_key"] = key
         rows = yield Query(statements.create, (_json([task]),))
         id: int = rows[0][0]
+        yield from self._pump(machine)
         return id
 
     def create_many(
@@ -106,16 +112,19 @@ class Core:
         while chunk := list(islice(rest, CHUNK)):
             rows = yield Query(statements.create, (_json(chunk),))
             ids.extend(row[0] for row in rows)
+        yield from self._pump(machine)
         return ids
 
     def send(self, id: int, event: str, payload: Mapping[str, Any], key: str | None) -> Plan[Sent]:
         machine = yield from self._machine_of(id)
         rows = yield Query(sql.of(machine.module, machine.name).send, (id, event, _json(payload), key))
+        yield from self._pump(machine.qualified)
         return Sent(*rows[0])
 
     def retry(self, id: int) -> Plan[Sent]:
         machine = yield from self._machine_of(id)
         rows = yield Query(sql.of(machine.module, machine.name).retry, (id,))
+        yield from self._pump(machine.qualified, *([machine.qualified] if machine.hears else []))
         return Sent(*rows[0])
 
     def get(self, id: int) -> Plan[TaskView]:
@@ -142,6 +151,20 @@ class Core:
                 raise WaitTimeout(f"task {id} is in `{state}` after {timeout:g} s")
             yield Pause(min(look, left))
             look = min(look * 1.5, LONGEST_LOOK)
+
+    def _pump(self, name: str, *more: str) -> Plan[None]:
+        """Apply the messages that a machine's dispatch may have left, and those that follow, as far as they are not
+        many: workers do the rest."""
+        machine = self._machines.get(name)
+        due = dict.fromkeys([*more, *(machine.reaches if machine is not None else ())])
+        for _ in range(PUMPS):
+            found = next((self._machines[one] for one in due if one in self._machines), None)
+            if found is None:
+                return
+            del due[found.qualified]
+            rows = yield Query(sql.of(found.module, found.name).pump, (PUMPED,), aside=True)
+            if rows and rows[0][0]:
+                due |= dict.fromkeys([found.qualified, *found.reaches])
 
     def _standing(self, machine: Machine, id: int) -> Plan[tuple[str, Mapping[str, Any] | None]]:
         rows = yield Query(sql.of(machine.module, machine.name).state, (id,))

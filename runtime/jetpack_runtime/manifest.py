@@ -32,7 +32,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Machine:
-    """One row of `jet.machine`."""
+    """One row of `jet.machine`. `hears`: messages come to its tasks; `reaches`: the machines that they may leave some
+    for."""
 
     module: str
     name: str
@@ -46,6 +47,8 @@ class Machine:
     claimable: bool
     work: Mapping[str, Work]
     timers: bool = False
+    hears: bool = False
+    reaches: tuple[str, ...] = ()
 
     @cached_property
     def qualified(self) -> str:
@@ -71,6 +74,8 @@ def read(module: str, name: str, hash: str, manifest: Mapping[str, Any]) -> Mach
         failure=frozenset(manifest["failure"]),
         claimable=bool(manifest["claimable"]),
         timers=bool(manifest.get("timers")),
+        hears=bool(manifest.get("hears")),
+        reaches=tuple(manifest.get("reaches", ())),
         work={state: _work(entry) for state, entry in manifest["work"].items()},
     )
 

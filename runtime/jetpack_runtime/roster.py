@@ -20,7 +20,8 @@ LOG = logging.getLogger("jetpack")
 
 
 class Roster:
-    """`served` holds the machines to work, by name, `timed` the names of all in the database that have timers.
+    """`served` holds the machines to work, by name, `timed` the names of all in the database that have timers,
+    `hearing` of those that take messages, `reaches` says of those that leave some for which.
 
     `machines` are the names this worker was told to work, `handlers` the functions bound to them; with neither, every
     machine of the database whose `run` functions can be imported. `expected` gives hashes by name.
@@ -36,6 +37,8 @@ class Roster:
         self._hashes: dict[str, str] = {}
         self.served: dict[str, Served] = {}
         self.timed: list[str] = []
+        self.hearing: list[str] = []
+        self.reaches: dict[str, tuple[str, ...]] = {}
 
     async def start(self, link: Link) -> None:
         """Read the machines for the first time.
@@ -71,6 +74,8 @@ class Roster:
         rows = await link.fetch(sql.MANIFESTS)
         machines = [read(*row) for row in rows]
         self.timed = [machine.qualified for machine in machines if machine.timers]
+        self.hearing = [machine.qualified for machine in machines if machine.hears]
+        self.reaches = {machine.qualified: machine.reaches for machine in machines if machine.reaches}
         return {machine.qualified: machine for machine in machines}
 
     def _take(self, machine: Machine, *, strict: bool) -> None:

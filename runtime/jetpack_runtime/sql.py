@@ -31,6 +31,7 @@ class MachineSql:
         "history",
         "lost",
         "name",
+        "pump",
         "reason",
         "resolve",
         "resolve_one",
@@ -42,7 +43,7 @@ class MachineSql:
 
     def __init__(self, module: str, name: str) -> None:
         def compose(template: LiteralString) -> bytes:
-            suffixes = ("claim", "create_many", "fire", "history", "lost", "resolve", "retry", "send")
+            suffixes = ("claim", "create_many", "fire", "history", "lost", "pump", "resolve", "retry", "send")
             names = {suffix: sql.Identifier(module, f"{name}_{suffix}") for suffix in suffixes}
             return sql.SQL(template).format(table=sql.Identifier(module, name), **names).as_bytes(None)
 
@@ -51,6 +52,7 @@ class MachineSql:
             "select id, token, attempt, state, data::text, mark::text from {claim}(%s::bigint, %s::int, %s::jsonb)"
         )
         self.fire = compose("select {fire}(%s::int, %s::jsonb)::text")
+        self.pump = compose("select {pump}(%s::int)")
         self.resolve = compose(
             "select id, result from {resolve}(%s::bigint, %s::text::jsonb) where result is distinct from 'applied'"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -44,10 +45,12 @@ class Clock:
 
 
 class Sweeper:
-    """Sweeps while `run` does. `poll` is in seconds, as the worker's."""
+    """Sweeps while `run` does. `poll` is in seconds, as the worker's. `fired` is called with a machine's name after a
+    sweep that found something."""
 
-    def __init__(self, link: Link, roster: Roster, poll: float) -> None:
+    def __init__(self, link: Link, roster: Roster, poll: float, fired: Callable[[str], None]) -> None:
         self._link = link
+        self._fired = fired
         self._roster = roster
         self._poll = poll
         self._clocks: dict[str, Clock] = {}
@@ -110,6 +113,8 @@ class Sweeper:
         clock.mark = rows[0][0]
         answer = json.loads(rows[0][0])
         clock.look_at = monotonic() + min(float(answer["next"]), self._poll)
+        if answer["fired"]:
+            self._fired(clock.name)
         return int(answer["fired"])
 
     async def _sleep(self) -> None:

@@ -22,6 +22,7 @@ from .heart import Heart
 from .jobs import Job
 from .lanes import Lanes
 from .pool import AsyncPool, SyncPool
+from .pumps import Pumper
 from .roster import Roster
 from .timers import Sweeper
 
@@ -146,6 +147,7 @@ class _Crew:
         self._claims, self._ends = Link(database, lease), Link(database, lease)
         self._beats = Link(database, lease, greet=sql.LISTEN)
         self._sweeps = Link(database, lease)
+        self._mail = Link(database, lease)
         self._pool = AsyncPool(database, worker._connections)
         self._sync_pool = SyncPool(database, worker._connections)
         self._finisher = Finisher(self._ends, self._told)
@@ -158,7 +160,8 @@ class _Crew:
             lose=self._lose,
             wake=self._wake,
         )
-        self._sweeper = Sweeper(self._sweeps, self._roster, worker._poll)
+        self._sweeper = Sweeper(self._sweeps, self._roster, worker._poll, self._fired)
+        self._pumper = Pumper(self._mail, self._roster, worker._poll)
         self._claimer = Claimer(
             *(self._claims, self._roster, self._heart, self._lanes),
             name=worker.name,
@@ -166,6 +169,7 @@ class _Crew:
             untold=lambda: self._finisher.untold,
             backlog=BACKLOG,
             sweeper=self._sweeper,
+            pumper=self._pumper,
             until_idle=until_idle,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -179,6 +183,7 @@ class _Crew:
             "finisher": self._finisher.run,
             "heart": self._heart.run,
             "sweeper": self._sweeper.run,
+            "pumper": self._pumper.run,
             "broom": self._sweep,
         }
         self._tasks = {part: asyncio.create_task(run(), name=f"jetpack {part}") for part, run in parts.items()}
@@ -243,7 +248,7 @@ class _Crew:
         await self._lanes.close()
         await self._pool.trim(0)
         self._sync_pool.trim(0)
-        for link in (self._claims, self._ends, self._beats, self._sweeps):
+        for link in (self._claims, self._ends, self._beats, self._sweeps, self._mail):
             await link.close()
         LOG.info("worker %s has stopped", self._name)
 
@@ -256,11 +261,16 @@ class _Crew:
 
     def _told(self, name: str) -> None:
         self._claimer.echo(name)
+        self._pumper.dispatched(name)
         self._lanes.room.set()
+
+    def _fired(self, name: str) -> None:
+        self._pumper.dispatched(name)
 
     def _wake(self, name: str) -> None:
         self._claimer.wake(name)
         self._sweeper.wake(name)
+        self._pumper.wake(name)
 
     def _lose(self, job: Job) -> None:
         LOG.warning("%s is not this worker's any more; its handler is cancelled", job)
