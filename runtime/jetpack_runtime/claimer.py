@@ -119,6 +119,12 @@ class Claimer:
             post.misses = 0
             self._news.set()
 
+    def look(self) -> None:
+        """Any machine may have work: look at all, now."""
+        for post in self._posts.values():
+            post.look_at, post.misses = 0.0, 0
+        self._news.set()
+
     def echo(self, name: str) -> None:
         """Outcomes of ours are in: what they made claimable is found soon, without a notification too."""
         for post in self._posts.values():
@@ -291,8 +297,6 @@ class Claimer:
         if self._lanes.held or self._untold() or await self._sweeper.fire_due():
             return False
         if await self._pumper.pump_all():
-            for post in self._posts.values():  # what it made claimable is there now
-                post.look_at, post.misses = 0.0, 0
             return False
         if self._until_idle == "now":
             return all(post.misses for post in self._posts.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -46,10 +47,11 @@ class Mailbox:
 
 
 class Pumper:
-    """Pumps while `run` does. `poll` is in seconds, as the worker's."""
+    """Pumps while `run` does. `poll` is in seconds, as the worker's. `applied` is called when messages were."""
 
-    def __init__(self, link: Link, roster: Roster, poll: float) -> None:
+    def __init__(self, link: Link, roster: Roster, poll: float, applied: Callable[[], None]) -> None:
         self._link = link
+        self._applied = applied
         self._roster = roster
         self._poll = poll
         self._boxes: dict[str, Mailbox] = {}
@@ -113,6 +115,7 @@ class Pumper:
         if applied:
             box.wake()
             self.dispatched(box.name)
+            self._applied()
         else:
             pause = ECHOES[box.misses] if box.misses < len(ECHOES) else self._poll
             box.look_at, box.misses = monotonic() + pause, box.misses + 1

@@ -161,7 +161,7 @@ class _Crew:
             wake=self._wake,
         )
         self._sweeper = Sweeper(self._sweeps, self._roster, worker._poll, self._fired)
-        self._pumper = Pumper(self._mail, self._roster, worker._poll)
+        self._pumper = Pumper(self._mail, self._roster, worker._poll, self._pumped)
         self._claimer = Claimer(
             *(self._claims, self._roster, self._heart, self._lanes),
             name=worker.name,
@@ -263,6 +263,9 @@ class _Crew:
         self._claimer.echo(name)
         self._pumper.dispatched(name)
         self._lanes.room.set()
+
+    def _pumped(self) -> None:
+        self._claimer.look()
 
     def _fired(self, name: str) -> None:
         self._pumper.dispatched(name)
