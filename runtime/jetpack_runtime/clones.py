@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -12,16 +12,28 @@ from psycopg import conninfo, sql
 
 PREFIX = "jetpack_test_"
 
+_ORPHANS = """
+select d.datname from pg_database d
+where d.datname ~ '^jetpack_test_[0-9a-f]+_[0-9]+$' and not exists (
+  select from pg_stat_activity a where a.application_name = regexp_replace(d.datname, '_[0-9]+$', ''))
+"""
+
 
 class Clones:
-    """Clones of one database, on a server where `dsn` may create them. `prepare` fills the first, in a transaction."""
+    """Clones of one database, on a server where `dsn` may create them. `prepare` fills the first, in a transaction.
+
+    While there are some, a session of the name that they begin with is connected: those without one are of a process
+    that was killed, and go.
+    """
 
     def __init__(self, dsn: str, prepare: Callable[[psycopg.Connection], None]) -> None:
         self._dsn = dsn
-        self._admin = psycopg.connect(dsn, autocommit=True)
-        self._names = (f"{PREFIX}{os.getpid()}_{number}" for number in itertools.count())
+        family = f"{PREFIX}{secrets.token_hex(6)}"
+        self._admin = psycopg.connect(dsn, autocommit=True, application_name=family)
+        self._names = (f"{family}_{number}" for number in itertools.count())
         self._template = next(self._names)
         try:
+            self._drop_orphans()
             self._create(self._template, "template0")
             with psycopg.connect(self._place(self._template)) as connection:
                 prepare(connection)
@@ -50,6 +62,11 @@ class Clones:
     def _create(self, name: str, template: str) -> None:
         text = sql.SQL("create database {} template {}")
         self._admin.execute(text.format(sql.Identifier(name), sql.Identifier(template)))
+
+    def _drop_orphans(self) -> None:
+        for (name,) in self._admin.execute(_ORPHANS).fetchall():
+            with suppress(psycopg.Error):  # another's, or dropped by somebody else meanwhile
+                self._drop(name)
 
     def _drop(self, name: str) -> None:
         with suppress(psycopg.OperationalError):  # the server is gone, and with it what was wrong
