@@ -278,6 +278,7 @@ def test_etl_loads_each_file_once_although_one_was_broken_at_first(database: str
         assert connection.execute(wrong).rowcount == 0
         repairs_the_broken_file(connection, rows)
         takes_a_second_delivery_in_place_of_the_first(connection, database)
+        begins_a_night_by_itself(connection)
 
 
 def repairs_the_broken_file(connection: psycopg.Connection, rows: dict[str, int]) -> None:
@@ -303,6 +304,15 @@ def takes_a_second_delivery_in_place_of_the_first(connection: psycopg.Connection
     connection.execute("select etl.night_create(day => '2026-03-02')")
     dev("etl", dsn)
     assert connection.execute(query).fetchall() == before
+
+
+def begins_a_night_by_itself(connection: psycopg.Connection) -> None:
+    """After a day without a worker, the one that was missed last."""
+    query = "select count(*) from etl.night where _creator = 'nightly'"
+    before = connection.execute(query).fetchall()
+    connection.execute("update jet.clock set shift = interval '25 h'")
+    connection.execute("select jet.tick()")
+    assert connection.execute(query).fetchall() == [(before[0][0] + 1,)]
 
 
 def test_the_stories_of_checkout_take_every_arrow(cli: Cli, postgres: Server) -> None:

@@ -126,8 +126,11 @@ def test_a_locked_task_is_passed_and_goes_within_the_next_hours(dsn: str, db: Db
         other.begin()
         other.run("select from m.plain where id = %s for update", first)
         assert later(db, "31 d") == 1
+        later(db, "2 min")
         assert ids(db, "plain") == [first]
         other.rollback()
+    later(db, "10 min")
+    assert ids(db, "plain") == [first]
     for _ in range(3):
         later(db, "61 min")
     assert ids(db, "plain") == []
