@@ -28,7 +28,7 @@ machine told(n: int) {
   keep history 90d
   var total: int = 0
   initial state open {
-    on STEP { set total = total + 1 }
+    on ADD { set total = total + 1 }
     on MOVE -> other
     on GO   -> done
   }
@@ -161,11 +161,11 @@ def test_a_child_stays_while_an_ancestor_lives(db: Db) -> None:
 
 def test_old_history_goes_and_what_is_left_is_its_end(db: Db) -> None:
     id = db.create("told", n=1)
-    for event in ("STEP", "MOVE"):
+    for event in ("ADD", "MOVE"):
         db.send("told", id, event)
     db.shift("60 d")
     db.send("told", id, "BACK")
-    assert [hop.event for hop in db.hops("told", id)] == [None, "STEP", "MOVE", "BACK"]
+    assert [hop.event for hop in db.hops("told", id)] == [None, "ADD", "MOVE", "BACK"]
     assert db.hops("told", id)[0].to_state == "open"
     later(db, "31 d")
     assert [(hop.seq, hop.event, hop.from_state, hop.to_state) for hop in db.hops("told", id)] == [
@@ -186,9 +186,9 @@ def test_a_task_that_never_moved_keeps_its_creation(db: Db) -> None:
 
 def test_a_moment_without_history_is_refused(db: Db) -> None:
     id = db.create("told", n=1)
-    db.send("told", id, "STEP")
+    db.send("told", id, "ADD")
     later(db, "91 d")
-    db.send("told", id, "STEP")
+    db.send("told", id, "ADD")
     assert db.value("select total from m.told_at(jet.now() - interval '1 h')") == 1
     assert db.value("select total from m.told_at('infinity')") == 2
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"the history of m\.told is kept for"):
