@@ -17,6 +17,7 @@ from jetpackc.cli.project import (
     compile_files,
     compile_or_fail,
     files_argument,
+    find,
     format_option,
     print_diagnostics,
 )
@@ -61,11 +62,11 @@ def build(
 
     if name is not None and not re.fullmatch(r"[a-z0-9_]+", name):
         raise Usage(f"`{name}` cannot name a migration", "use lower-case letters, digits and `_`")
-    _, compiled = compile_or_fail(files, form)
+    paths = find(files)
+    folder = out or paths[0].parent
+    compiled = _compiled(paths, folder, form)
     if strict and compiled.diagnostics:
         return 1
-    folder = out or compiled.paths[0].parent
-    compiled = _seen_from(folder, compiled)
     assert compiled.program is not None
     if stdout:
         made = _build(compiled, None, 1, None)
@@ -82,11 +83,19 @@ def build(
     return _compare(planned, form) if only_check else _write(planned)
 
 
-def _seen_from(folder: Path, compiled: Compiled) -> Compiled:
-    """The same with places as seen from the project: what is written is the same wherever the command is run."""
+def _compiled(paths: tuple[Path, ...], folder: Path, form: str) -> Compiled:
+    """The program with places as seen from the project: what is written is the same wherever the command is run. What
+    is said of it names them as seen from here, for which it is compiled again, where there is anything to say."""
     if os.path.realpath(folder) == os.path.realpath(Path()):
-        return compiled
-    return compile_files(compiled.paths, folder)
+        return compile_or_fail(paths, form)[1]
+    try:
+        compiled = compile_files(paths, folder)
+    except Failure:
+        compile_or_fail(paths, form)
+        raise
+    if compiled.diagnostics:
+        compile_or_fail(paths, form)
+    return compiled
 
 
 def _lock(folder: Path) -> Lock | None:
