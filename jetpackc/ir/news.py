@@ -7,6 +7,8 @@ failure, and with the state's name behind it where some ancestor asks for that v
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any
 
 from jetpackc.ir import chart
 from jetpackc.ir.kin import Kin, clauses
@@ -130,7 +132,25 @@ class News:
 
 def trees(node: object) -> list[Tree]:
     """Every look at subtree or children in a part of the IR."""
-    found = [node] if isinstance(node, Tree) else []
-    if is_dataclass(node):
-        return [*found, *(one for part in fields(node) for one in trees(getattr(node, part.name)))]
-    return [one for item in node for one in trees(item)] if isinstance(node, tuple) else found
+    found: list[Tree] = []
+    _gather(node, found)
+    return found
+
+
+def _gather(node: Any, found: list[Tree]) -> None:
+    if isinstance(node, tuple):
+        for item in node:
+            _gather(item, found)
+        return
+    if isinstance(node, Tree):
+        found.append(node)
+    for name in _parts(node.__class__):
+        _gather(getattr(node, name), found)
+
+
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold others; places and types do not."""
+    return (
+        tuple(part.name for part in fields(kind) if part.compare and part.name != "type") if is_dataclass(kind) else ()
+    )
