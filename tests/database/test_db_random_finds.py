@@ -114,6 +114,13 @@ machine whole(a: bigint = 9007199254740993) {
   final state z
 }
 
+machine reads(digits: text) {
+  unique (v) or return
+  var v: int = digits as int
+  initial state s0 { on STOP -> z }
+  final state z
+}
+
 machine again {
   initial state ready {
     on LOCKED_BY_WORKER -> running { when attempts == 0 { fail "not yet" } }
@@ -286,6 +293,12 @@ def test_a_run_that_took_too_long_is_stuck_on_its_timeout(db: Db) -> None:
     db.run("update jet.pulse set late_at = '-infinity'")
     assert db.value("select jet.tick()") == 1
     assert db.task("poison", task.id)._stuck["event"] == "TIMEOUT"
+
+
+def test_a_repeated_key_is_not_sorted_by_what_could_fail(db: Db) -> None:
+    first = db.create("reads", digits="1", _key="k")
+    again, other = db.create_many("reads", [{"digits": "x", "_key": "k"}, {"digits": "2"}])
+    assert (again, db.task("reads", other).v) == (first, 2)
 
 
 def test_a_repeated_key_does_nothing_that_could_fail(db: Db) -> None:

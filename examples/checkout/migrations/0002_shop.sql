@@ -627,6 +627,10 @@ begin
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
   if cardinality(v_made) < cardinality(v_ids) then
+    -- The same idempotency key: the first result again, and nothing is computed.
+    select array_agg(coalesce(t.id, v_ids[e.ordinality]) order by e.ordinality), v_made || array_agg(t.id) filter (where t.id is not null)
+      into v_ids, v_made
+      from jsonb_array_elements(_tasks) with ordinality e left join shop.checkout t on t._key = e.value ->> '_key';
     for v_row in
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
@@ -1813,6 +1817,10 @@ begin
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
   if cardinality(v_made) < cardinality(v_ids) then
+    -- The same idempotency key: the first result again, and nothing is computed.
+    select array_agg(coalesce(t.id, v_ids[e.ordinality]) order by e.ordinality), v_made || array_agg(t.id) filter (where t.id is not null)
+      into v_ids, v_made
+      from jsonb_array_elements(_tasks) with ordinality e left join shop.shipment t on t._key = e.value ->> '_key';
     for v_row in
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
@@ -2834,6 +2842,10 @@ begin
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
   if cardinality(v_made) < cardinality(v_ids) then
+    -- The same idempotency key: the first result again, and nothing is computed.
+    select array_agg(coalesce(t.id, v_ids[e.ordinality]) order by e.ordinality), v_made || array_agg(t.id) filter (where t.id is not null)
+      into v_ids, v_made
+      from jsonb_array_elements(_tasks) with ordinality e left join shop.send_receipt t on t._key = e.value ->> '_key';
     for v_row in
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
@@ -3854,6 +3866,10 @@ begin
     returning id)
   select coalesce(array_agg(i.id), '{}') into v_made from i;
   if cardinality(v_made) < cardinality(v_ids) then
+    -- The same idempotency key: the first result again, and nothing is computed.
+    select array_agg(coalesce(t.id, v_ids[e.ordinality]) order by e.ordinality), v_made || array_agg(t.id) filter (where t.id is not null)
+      into v_ids, v_made
+      from jsonb_array_elements(_tasks) with ordinality e left join shop.audit t on t._key = e.value ->> '_key';
     for v_row in
       select x.* from
         rows from (jsonb_to_recordset(_tasks) as (
