@@ -14,6 +14,7 @@ from typing import Any
 
 from jetpackc.interpret.dispatch import Dispatch
 from jetpackc.interpret.expressions import Scope
+from jetpackc.interpret.lanes import Lanes
 from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
 from jetpackc.ir import chart, model as ir
 from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
@@ -69,6 +70,7 @@ class World:
         self._new_id = new_id or (lambda _new, _parent: next(ids))
         self._tokens = count(1)
         self._resolved: set[int] = set()
+        self._lanes = Lanes()
         self._answers: dict[tuple[int, str], Sent] = {}
 
     # ------------------------------------------------------------ for everybody: what fails, the caller is told
@@ -144,10 +146,12 @@ class World:
     # ------------------------------------------------------------ for workers: what fails, the task is told
 
     def claim(self, machine: str, worker: str, limit: int) -> list[Task]:
-        """Work: give a worker up to `limit` tasks to run, first those of the lowest priority, then the oldest."""
-        ready = [task for task in self.tasks.values() if task.machine == machine and self._is_claimable(task)]
-        ready.sort(key=_turn)
-        locked = [task.id for task in ready[:limit] if self._step(task, Event(chart.LOCKED), worker) == "applied"]
+        """Work: give a worker up to `limit` tasks to run, first those of the lowest priority, then the oldest; as the
+        machine's limits and turns let it."""
+        own = [task for task in self.tasks.values() if task.machine == machine]
+        ready = sorted(filter(self._is_claimable, own), key=_turn)
+        chosen = self._lanes.choose(self._machines[machine][0], worker, own, ready, limit=limit, now=self.now)
+        locked = [task.id for task in chosen if self._step(task, Event(chart.LOCKED), worker) == "applied"]
         running = [self.tasks[id] for id in locked if self._state(self.tasks[id]).run is not None]
         for task in running:
             task.lease = Lease(worker, next(self._tokens))
