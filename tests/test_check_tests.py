@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from checking import codes, finding, program
+from checking import codes, compiled, finding, program
 
 from jetpackc.check import Result, compile_sources
 from jetpackc.emit import emit
@@ -191,6 +193,22 @@ def test_an_expectation_may_compare_tasks() -> None:
     assert (of_b.task, of_b.others) == (1, ())
     assert (of_all.task, of_all.others) == (1, (("a", 0), ("b", 1)))
     assert (of_a.task, of_a.others) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("expect state Cart", "J007 write `cart`"),
+        ("expect", "J001 expected one of"),
+        ("expct total == 0", "J001 did you mean `expect`?"),
+    ],
+)
+def test_mistakes_of_syntax_are_told_in_words_of_the_language(statement: str, said: str) -> None:
+    (found,) = compiled(told("create order(number: 1)", statement)).diagnostics
+    code, _, text = said.partition(" ")
+    assert found.rule.code == code
+    assert text in " ".join([found.message, found.label, found.help])
+    assert not re.search(r"state_is|error_with|`sent_", found.help)
 
 
 def test_two_tests_of_one_name_are_one_too_many() -> None:

@@ -60,6 +60,8 @@ _SHOWN = {
     "DOT": "`.`",
     "_EVENT_WORD": "`event`",
     "_NULL_WORD": "`null`",
+    "_STATE_IS": "`state`",
+    "_ERROR_WITH": "`error`",
     "$END": "the end of the file",
 }
 _OPERATORS = frozenset(

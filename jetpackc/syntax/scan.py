@@ -38,6 +38,7 @@ _MEMBERS = frozenset(
             "step",
         ),
         *("enter", "exit", "on", "after", "at", "run", "timeout", "ignore", "defer", "return"),
+        *("create", "send", "advance", "expect", "stub"),
     )
 )
 _GO_ON = frozenset(
