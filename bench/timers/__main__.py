@@ -44,16 +44,16 @@ def main() -> None:
     seconds = fired.seconds
     print("| timers | made/s | sweepers | fired/s | out of order | claims alone, p50, p99 | beside it, p50, p99, max |")
     print("|---|---|---|---|---|---|---|")
-    print(
-        f"| {given.timers:,} | {given.timers / made:,.0f} | {given.sweepers} x {given.batch} | {given.timers / seconds:,.0f}"
-        f" | {'yes' if order.is_set() else 'no'} | {_shown(alone)[0]} | {', '.join(_shown(beside))} |"
-    )
+    speeds = f"{given.timers / made:,.0f} | {given.sweepers} x {given.batch} | {given.timers / seconds:,.0f}"
+    claims = f"{_shown(alone)[0]} | {', '.join(_shown(beside))}"
+    print(f"| {given.timers:,} | {speeds} | {'yes' if order.is_set() else 'no'} | {claims} |")
 
 
 _LATE = """
 select count(*) from (
   select at, (payload ->> 'due')::timestamptz as due,
-    max((payload ->> 'due')::timestamptz) over (order by at, id rows between unbounded preceding and 1 preceding) as before,
+    max((payload ->> 'due')::timestamptz) over
+      (order by at, id rows between unbounded preceding and 1 preceding) as before,
     row_number() over (order by (payload ->> 'due')::timestamptz) - row_number() over (order by at, id) as moved
   from orders._order_hops where event = 'after patience') f
 where f.due < f.before and abs(f.moved) > %s
@@ -62,7 +62,7 @@ where f.due < f.before and abs(f.moved) > %s
 
 
 def _shown(times: list[float]) -> tuple[str, str]:
-    cuts = quantiles(times, n=100)
+    cuts = quantiles(times, n=100, method="inclusive")
     return f"{cuts[49] * 1000:.1f}, {cuts[98] * 1000:.1f} ms", f"{max(times) * 1000:.1f} ms"
 
 
@@ -105,9 +105,7 @@ class _Sweep:
         mark: str | None = None
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             while mark is None or json.loads(mark)["next"] < 1:
-                row = connection.execute(
-                    "select orders.order_fire(%s, %s::jsonb)::text", (self._batch, mark)
-                ).fetchone()
+                row = connection.execute(_FIRE, (self._batch, mark)).fetchone()
                 mark = row and row[0]
 
 
@@ -131,6 +129,7 @@ def _claims(dsn: str, batch: int, going: Callable[[], object]) -> list[float]:
     return times
 
 
+_FIRE = "select orders.order_fire(%s, %s::jsonb)::text"
 _CLAIM = "select id, token, mark::text from orders.order_claim(%s, %s, %s::jsonb)"
 _ORDERS = """
 select count(orders.order_send(id, 'PAID')) from orders.order_create_many((
