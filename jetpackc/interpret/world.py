@@ -173,7 +173,8 @@ class World:
     def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
         """Work: do what is due by now; gives how many. `gone` are workers that are no more; a worker that lives has
         `grace` to end by itself a run that takes too long."""
-        running = sorted(self.tasks.values(), key=_turn)
+        order = {machine: turn for turn, machine in enumerate(self._machines)}
+        running = sorted(self.tasks.values(), key=lambda task: (order[task.machine], *_turn(task)))
         due = [(task, event) for task in running if (event := self._due(task, gone, grace))]
         for task, event in due:
             self._step(task, Event(event), SWEEPER)

@@ -19,6 +19,8 @@ from jetpackc.values.numbers import tidy, whole
 Enums = Mapping[str, tuple[str, ...]]
 """The values of each enum, by its name."""
 
+_ESCAPE = re.compile(r"\\\\|\\[0-3][0-7]{2}|[^\\]", re.DOTALL)
+_ESCAPED = re.compile(rf"(?:{_ESCAPE.pattern})*", re.DOTALL)
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
 _DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _LENGTH = re.compile(r"(-?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
@@ -155,6 +157,22 @@ def _length(value: str) -> timedelta:
     return sum((timedelta(milliseconds=float(number) * _UNITS[unit]) for number, unit in parts), timedelta())
 
 
+def _bytes(value: str) -> bytes:
+    """Hexadecimal behind `\\x`; else the text itself, with a backslash before another or before three octal digits."""
+    if value.startswith("\\x"):
+        return bytes.fromhex(value.removeprefix("\\x"))
+    if not _ESCAPED.fullmatch(value):
+        raise ValueError(value)
+    pieces = (piece.group() for piece in _ESCAPE.finditer(value))
+    return b"".join(_byte(piece) for piece in pieces)
+
+
+def _byte(piece: str) -> bytes:
+    if piece[0] != "\\":
+        return piece.encode()
+    return piece[:1].encode() if piece[1] == "\\" else bytes([int(piece[1:], 8)])
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "text": str,
     "bool": _bool,
@@ -167,5 +185,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "date": lambda value: _moment(value).date(),
     "interval": _length,
     "json": lambda value: Json(json.loads(value, parse_float=Decimal, parse_int=Decimal)),
-    "bytes": lambda value: bytes.fromhex(value.removeprefix("\\x")),
+    "bytes": _bytes,
 }
