@@ -26,6 +26,7 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 LINE = timedelta(seconds=1)
 MOST_TIMERS = 10_000
 """Timers that one line may fire. More are a circle."""
+ROUNDS = 1_000
 ACTOR, WORKER = "you", "worker"
 _FORMS = "a line is `EVENT field=value …`, `ID EVENT …`, `claim`, `advance 1h` or `retry ID`"
 
@@ -154,10 +155,17 @@ class Story:
         except UndoneError as error:
             self.failed = True
             self._show.undone(line, error)
+        self._pump()
         for hop in self._world.history[self._told :]:
             machine = self._world.tasks[hop.id].machine
             self._show.hop(hop, machine, self._kinds[machine])
         self._told = len(self._world.history)
+
+    def _pump(self) -> None:
+        """Messages are there at once; tasks that answer each other without end are left to it."""
+        for _ in range(ROUNDS):
+            if not sum(self._world.pump(machine) for machine in self._machines):
+                return
 
     def _meaning(self, words: list[str]) -> Callable[[], object]:
         match words:

@@ -98,6 +98,7 @@ def in_step(shape: Shape) -> dict[str, object]:
         "defers": company.defers,
         "returns": company.returns,
         "flushes": bool(company.flushes),
+        "updates": bool(company.updates),
         "flush_list": shape.listed(company.flushes),
         "flushed": _flushed(shape),
         "newborn_keys": company.newborn_keys,
@@ -152,9 +153,11 @@ def _fold(shape: Shape) -> list[str]:
     if company.flushes:
         lines.append("v_fell := v_fell and jet.unfinished(new._subtree) <= 0;")
     module = f"{shape.module.name}."
+    if company.updates:
+        lines.append("v_told := exists (select from unnest(v_queue) m where m ->> 'event' = 'news');")
     lines.append(f"v_queue := jet.unfolded(v_queue, {literal(module)});")
     if company.updates:
-        lines += ["if v_news is not null then", f"  v_queue := v_queue || {_entry(UPDATE)};", "end if;"]
+        lines += ["if v_told then", f"  v_queue := v_queue || {_entry(UPDATE)};", "end if;"]
     if company.flushes:
         lines += ["if v_fell then", f"  v_queue := v_queue || {_entry(FLUSHED)};", "end if;"]
     return lines

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -12,12 +12,14 @@ from typing import Any
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
 from jetpackc.ir import chart, model as ir, text
+from jetpackc.ir.kin import full_name
 from jetpackc.values.convert import cast, to_json
 from jetpackc.values.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.values.fields import lacking, values
 from jetpackc.values.text import Enums
 
 MAX_HOPS = 100
+FLUSHED = "SUBTREE_FLUSHED"
 _INT = ir.Type("int")
 _NOW = timedelta()
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -45,6 +47,13 @@ class Dispatch:
     spawned: list[Spawned] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     """The vars that this hop has set so far."""
+    sent: list[tuple[str, int | None, Event]] = field(default_factory=list)
+    """Messages: for which kin, or whom, and what."""
+    results: Callable[[], Any] = list
+    meet: Callable[[Spawned], int] | None = None
+    """Gives the id of a task to be made, or of the one that it would meet."""
+    rests: bool = True
+    """Whether it has entered a state since SUBTREE_FLUSHED."""
 
     def begin(self, new: Spawned) -> None:
         """Tasks: params as they are given, else defaults; then the enters of the initial state. Raises UndoneError."""
@@ -75,7 +84,7 @@ class Dispatch:
             self.task.vars |= values(given, event.set, self.enums)
             self.assigned |= {var.name for var in given}
         payload, fields = self.read(event)
-        clause, state = self._pick(event.name, fields), self.task.state
+        clause, state, self.rests = self._pick(event.name, fields), self.task.state, False
         if clause is None:
             return False
         move = self._clause(clause, fields)
@@ -127,6 +136,12 @@ class Dispatch:
             state = self.task.state
             move = self._move(move)
             self.record(None, None, state, self.task.state)
+        if self._is_flushed() and (clause := self._pick(FLUSHED, _NONE)):
+            self.rests, state = False, self.task.state
+            move = self._clause(clause)
+            following = self._move(move) if move else None
+            self.record(FLUSHED, None, state, self.task.state)
+            self._go_on(following)
         unset = chart.timers(self.machine, self.task.state)[len(self.task.timers) :]
         self.task.timers += tuple(map(self._moment, unset))
         for var in self.machine.vars:  # an ERROR that no worker sends may lack fields: null, where types say it is not
@@ -139,6 +154,11 @@ class Dispatch:
         if timer.kind == "after":
             return self._later(value)
         return None if value is None else max(value, self.at)
+
+    def _is_flushed(self) -> bool:
+        """Trees: it has come to rest, and none below it is unfinished, of those it makes now neither."""
+        made = any(not new.root for new in self.spawned)
+        return self.rests and not made and all(one.kind != "plain" for one in self.task.known.values())
 
     def _pick(self, event: str, fields: Mapping[str, Any]) -> ir.Clause | None:
         """Events: clauses from top to bottom, then those of the states around, then the machine's."""
@@ -166,6 +186,7 @@ class Dispatch:
         """States: the column holds the innermost. Work: one with a LOCKED_BY_WORKER clause is a queue."""
         task = self.task
         task.state, task.entered_at = leaf, self.at
+        self.rests = True
         task.lease = task.stuck = None
         task.ended = chart.is_final(self.machine, leaf)
         if chart.clauses(self.machine, leaf, chart.LOCKED):
@@ -221,19 +242,36 @@ class Dispatch:
                 self.assigned.add(var.name)
             case ir.Spawn():
                 self._spawn(statement, scope)
+            case ir.Send():
+                self._send(statement, scope)
             case ir.Fail():
                 raise UndoneError(FAIL, scope.value(statement.message))
         return None
 
     def _spawn(self, statement: ir.Spawn, scope: Scope) -> None:
-        module, _, machine = statement.machine.rpartition(".")
-        name = f"{module or self.task.machine.partition('.')[0]}.{machine}"
+        """Trees: one task, or one an element; the var behind `as` keeps its id."""
+        items = [None] if statement.items is None else scope.value(statement.items)
+        for item in items:
+            new = self._new(statement, replace(scope, item=item))
+            if statement.alias and self.meet is not None:
+                new = replace(new, id=self.meet(new))
+                self.task.vars[statement.alias] = new.id
+                self.assigned.add(statement.alias)
+            self.spawned.append(new)
+
+    def _new(self, statement: ir.Spawn, scope: Scope) -> Spawned:
+        name = full_name(statement.machine, self.task.machine.partition(".")[0])
         given = {param: (scope.value(value), value.type) for param, value in statement.arguments}
         delay = None if statement.delay is None else scope.value(statement.delay)
-        self.spawned.append(Spawned(name, given, statement.root, delay))
+        return Spawned(name, given, statement.root, delay)
+
+    def _send(self, statement: ir.Send, scope: Scope) -> None:
+        payload = {name: to_json(scope.value(value), value.type.kind) for name, value in statement.arguments}
+        to = None if statement.to is None else scope.value(statement.to)
+        self.sent.append((statement.kin, to, Event(statement.event, payload or None)))
 
     def _scope(self, fields: Mapping[str, Any] = _NONE) -> Scope:
-        return Scope(self.task, self.at, self.enums, fields)
+        return Scope(self.task, self.at, self.enums, fields, results=self.results)
 
     # ------------------------------------------------------------ history
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,10 @@ class Scope:
     now: datetime
     enums: Enums
     event: Mapping[str, Any]
+    item: Any = None
+    """The element of a `for`."""
+    results: Callable[[], Any] = list
+    """What the children have returned."""
 
     def value(self, expr: ir.Expr, wanted: ir.Type | None = None) -> Any:
         """What an expression comes to, as a value of the wanted type. Null is None. Raises UndoneError."""
@@ -61,6 +65,10 @@ class Scope:
             case ir.Access():
                 operand = self._value(expr.operand)
                 return None if operand is None else operators.member(operand, self._value(expr.key))
+            case ir.Tree(of="children", function="results"):
+                return self.results()
+            case ir.Tree(of, function, names):
+                return self._look(of, function, names)
             case ir.Array():
                 return tuple(self.value(item, element(expr.type)) for item in expr.items)
 
@@ -73,8 +81,17 @@ class Scope:
                 return self.task.vars[ref.name]
             case "param":
                 return self.task.params[ref.name]
+            case "item":
+                return self.item
             case "builtin":
                 return self.now if ref.name == "now" else getattr(self.task, ref.name)
+
+    def _look(self, of: str, function: str, names: tuple[str, ...]) -> int | bool:
+        """Trees: how many, whether all or any of those it has heard of are in such a state."""
+        module = self.task.machine.partition(".")[0]
+        found = [one for one in self.task.known.values() if of == "subtree" or one.is_child]
+        hits = sum(any(one.is_in(name, module) for name in names) for one in found)
+        return hits if function == "count" else hits > 0 if function == "some" else hits == len(found)
 
     def _lazy(self, expr: ir.Binary) -> Any:
         """The right side is not asked where the left one decides."""

@@ -62,6 +62,41 @@ class Task:
     stuck: Stuck | None = None
     timers: tuple[datetime | None, ...] = ()
     due: datetime | None = None
+    known: Mapping[int, Known] = field(default_factory=dict)
+    deferred: tuple[tuple[Event, str], ...] = ()
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a task has heard of one below it: its machine, the states it is in from inner to outer, and of what kind;
+    whether it is a child."""
+
+    machine: str
+    states: tuple[str, ...]
+    kind: str
+    is_child: bool
+    result: Any = None
+
+    def is_in(self, name: str, module: str) -> bool:
+        """Trees: a name in a count is a state, `machine.state`, `final` or `failure`."""
+        if name in {"final", "failure"}:
+            return self.kind == name or (name, self.kind) == ("final", "failure")
+        machines = (f"{self.machine}.", f"{self.machine.removeprefix(f'{module}.')}.", "")
+        return any(f"{machine}{state}" == name for machine in machines for state in self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Trees: what waits for a task: an event, for itself (`way` empty), its subtree too, or to hand on to its children
+    but the sender; or news of those below."""
+
+    receiver: int
+    sender: int
+    actor: str
+    event: Event | None = None
+    way: str = ""
+    news: Mapping[int, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +133,4 @@ class Spawned:
     delay: timedelta | None
     priority: int | None = None
     key: str | None = None
+    id: int | None = None

@@ -16,7 +16,10 @@ from jetpackc.interpret.dispatch import Dispatch
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.lanes import Lanes
 from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
+from jetpackc.interpret.trees import Trees
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import Kin
+from jetpackc.values.convert import to_json
 from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.values.fields import called
 from jetpackc.values.text import Enums
@@ -55,7 +58,7 @@ class BrokenError(UndoneError):
         self.task = task
 
 
-class World:
+class World(Trees):
     """The tasks of one program. `tasks` and `history` are to be read; whatever is called may raise UndoneError."""
 
     def __init__(self, program: ir.Program, now: datetime, new_id: NewId | None = None) -> None:
@@ -72,6 +75,8 @@ class World:
         self._resolved: set[int] = set()
         self._lanes = Lanes()
         self._answers: dict[tuple[int, str], Sent] = {}
+        self.inbox = []
+        self.kin = Kin(program)
 
     # ------------------------------------------------------------ for everybody: what fails, the caller is told
 
@@ -82,7 +87,7 @@ class World:
 
     def create_many(self, machine: str, tasks: Sequence[Mapping[str, Any]], actor: str) -> list[int]:
         """New tasks, all or none; their ids in the order given."""
-        with self._whole():
+        with self.whole():
             return [self._ask(machine, task, actor) for task in tasks]
 
     def send(self, id: int, event: str, payload: Any, actor: str, key: str | None = None) -> Sent:
@@ -106,8 +111,8 @@ class World:
         task = self._task(id)
         if task.stuck is None:
             return Sent(False, task.state)
-        with self._whole():
-            queues = chart.clauses(self._machine(task), task.state, chart.LOCKED)
+        with self.whole():
+            queues = chart.clauses(self.machine_of(task), task.state, chart.LOCKED)
             self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if queues else None)
             if task.stuck.event.name != chart.LOCKED:
                 self._apply(self.tasks[id], task.stuck.event, actor)
@@ -130,12 +135,12 @@ class World:
 
     def _send(self, task: Task, event: Event, actor: str) -> bool:
         """At most one: an event that would break a `unique` changes nothing, and stands in the history as refused."""
-        payload, _ = self._dispatch(task, actor).read(event)
+        payload, _ = self.dispatch(task, actor).read(event)
         try:
-            with self._whole():
-                if self._taken(task, event, actor):
+            with self.whole():
+                if self.taken(task, event, actor):
                     return True
-            self._note(task, event.name, payload, actor)
+            self.untaken(task, Event(event.name, payload or None), actor)
         except BrokenError as error:
             if error.task != task.id:
                 raise
@@ -151,7 +156,7 @@ class World:
         own = [task for task in self.tasks.values() if task.machine == machine]
         ready = sorted(filter(self._is_claimable, own), key=_turn)
         chosen = self._lanes.choose(self._machines[machine][0], worker, own, ready, limit=limit, now=self.now)
-        locked = [task.id for task in chosen if self._step(task, Event(chart.LOCKED), worker) == "applied"]
+        locked = [task.id for task in chosen if self.step(task, Event(chart.LOCKED), worker) == "applied"]
         running = [self.tasks[id] for id in locked if self._state(self.tasks[id]).run is not None]
         for task in running:
             task.lease = Lease(worker, next(self._tokens))
@@ -168,7 +173,7 @@ class World:
             self._note(task, "late", {"event": event.name, "payload": event.payload}, worker)
             return "lost"
         self._resolved.add(token)
-        return self._step(task, event, worker)
+        return self.step(task, event, worker)
 
     def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
         """Work: do what is due by now; gives how many. `gone` are workers that are no more; a worker that lives has
@@ -177,7 +182,7 @@ class World:
         running = sorted(self.tasks.values(), key=lambda task: (order[task.machine], *_turn(task)))
         due = [(task, event) for task in running if (event := self._due(task, gone, grace))]
         for task, event in due:
-            self._step(task, Event(event), SWEEPER)
+            self.step(task, Event(event), SWEEPER)
         return len(due)
 
     def fire(self, machine: str, limit: int) -> int:
@@ -186,8 +191,8 @@ class World:
         due = [task for task in self.tasks.values() if task.machine == machine and task.due and task.due <= self.now]
         due.sort(key=lambda task: (task.due, task.id))
         for task in sorted(due[:limit], key=lambda task: task.id):
-            if self._step(task, _TIMER, SWEEPER) == "failed" and self.tasks[task.id].due == task.due:
-                dispatch = self._dispatch(self.tasks[task.id], SWEEPER)
+            if self.step(task, _TIMER, SWEEPER) == "failed" and self.tasks[task.id].due == task.due:
+                dispatch = self.dispatch(self.tasks[task.id], SWEEPER)
                 _, payload = dispatch.spend()
                 dispatch.record("spent", payload, dispatch.task.state, None)
                 self._commit(dispatch)
@@ -198,7 +203,7 @@ class World:
         return min((task.due for task in self.tasks.values() if task.due), default=None)
 
     def _is_claimable(self, task: Task) -> bool:
-        queues = chart.clauses(self._machine(task), task.state, chart.LOCKED)
+        queues = chart.clauses(self.machine_of(task), task.state, chart.LOCKED)
         return bool(queues) and task.stuck is None and task.run_at is not None and task.run_at <= self.now
 
     def _due(self, task: Task, gone: Sequence[str], grace: timedelta) -> str | None:
@@ -214,7 +219,7 @@ class World:
 
     # ------------------------------------------------------------ one step of a batch
 
-    def _step(self, task: Task, event: Event, actor: str) -> str:
+    def step(self, task: Task, event: Event, actor: str) -> str:
         """What became of one task of a batch. A step that cannot be made is an ERROR, once, where that is taken; else
         the task is stuck. Others never stop for it."""
         told, why = self._try(task, event, actor)
@@ -227,15 +232,15 @@ class World:
 
     def _try(self, task: Task, event: Event, actor: str) -> tuple[str | None, str]:
         try:
-            with self._whole():
+            with self.whole():
                 return self._apply(task, event, actor), ""
         except UndoneError as error:
             return None, str(error)
 
     def _apply(self, task: Task, event: Event, actor: str) -> str:
         """Work: dispatch an event; what no clause takes, or lacks a field of its payload, may be an ERROR instead."""
-        lacking = self._dispatch(task, actor).lacking(event)
-        if lacking is None and self._taken(task, event, actor):
+        lacking = self.dispatch(task, actor).lacking(event)
+        if lacking is None and self.taken(task, event, actor):
             return "applied"
         instead = _UNTAKEN.get(event.name, ("payload" if lacking else "unhandled", "failed"))
         if instead is None:
@@ -246,29 +251,79 @@ class World:
 
     # ------------------------------------------------------------ one dispatch
 
-    def _taken(self, task: Task, event: Event, actor: str) -> bool:
-        dispatch = self._dispatch(task, actor)
+    def taken(self, task: Task, event: Event, actor: str) -> bool:
+        dispatch = self.dispatch(task, actor)
         if event is _TIMER:
             dispatch.fire()
         taken = event is _TIMER or dispatch.take(event)
         if taken:
             self._commit(dispatch)
+            self._again(task)
         return taken
 
-    def _dispatch(self, task: Task, actor: str, **changes: Any) -> Dispatch:
+    def _again(self, before: Task) -> None:
+        """Trees: what came too early is dispatched again, in the order of arrival, when the state has changed."""
+        task = self.tasks[before.id]
+        if task.state == before.state or not task.deferred:
+            return
+        self.tasks[task.id] = replace(task, deferred=())
+        for event, actor in task.deferred:
+            if not self.taken(self.tasks[task.id], event, actor):
+                self.untaken(self.tasks[task.id], event, actor)
+
+    def untaken(self, task: Task, event: Event, actor: str) -> None:
+        """Events: what no clause takes changes nothing; but it is kept where the state defers it."""
+        kept = event.name in chart.deferred(self.machine_of(task), task.state)
+        deferred = (*task.deferred, (event, actor)) if kept else task.deferred
+        self._note(task, event.name, event.payload, actor, deferred=deferred)
+
+    def dispatch(self, task: Task, actor: str, **changes: Any) -> Dispatch:
         """Of a copy of the task, at a moment that is never before its last dispatch."""
         at = max(self.now, task.last + _MOMENT)
-        return Dispatch(*self._machines[task.machine], replace(task, vars={**task.vars}, last=at, **changes), at, actor)
+        changed = replace(task, vars={**task.vars}, last=at, **changes)
+        return self._begun(*self._machines[task.machine], changed, at, actor)
+
+    def _begun(self, machine: ir.Machine, enums: Enums, task: Task, at: datetime, actor: str) -> Dispatch:
+        found = Dispatch(machine, enums, task, at, actor)
+        found.results = lambda: self._results(task.id)
+        found.meet = lambda new: self._meet(new, task)
+        return found
+
+    def _results(self, parent: int) -> list[Any]:
+        """Trees: what the children have returned, in the order of their ids."""
+        found = sorted((task for task in self.tasks.values() if task.parent == parent), key=lambda task: task.id)
+        results = (self.result_of(task) for task in found)
+        return [result[0] for result in results if result is not None]
+
+    def result_of(self, task: Task) -> tuple[Any] | None:
+        state, enums = self._state(task), self._machines[task.machine][1]
+        if state.result is None:
+            return None
+        value = Scope(task, task.last, enums, {}, results=lambda: self._results(task.id)).value(state.result)
+        return (to_json(value, state.result.type.kind),)
+
+    def _meet(self, new: Spawned, parent: Task) -> int:
+        """Trees: the id that a task will have, or that of the one it meets under `unique … or return`."""
+        machine, enums = self._machines[new.machine]
+        id = self._new_id(new, None if new.root else parent.id)
+        now = self.now
+        task = Task(id, new.machine, machine.initial, {}, {}, now, now, now)
+        dispatch = Dispatch(machine, enums, task, now, "")
+        dispatch.begin(new)
+        unique, other = self._conflict(dispatch.task) or (None, None)
+        return other.id if unique and other and unique.verdict == "return" else id
 
     def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
         """Tasks: one more row; or, under `unique … or return`, the one that is there."""
         machine, enums = self._machines[new.machine]
         above = None if new.root else parent
-        id = self._new_id(new, above.id if above else None)
+        id = new.id if new.id is not None else self._new_id(new, above.id if above else None)
+        if id in self.tasks:
+            return id
         task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, key=new.key)
         if above:
             task.parent, task.root, task.depth = above.id, above.root, above.depth + 1
-        dispatch = Dispatch(machine, enums, task, at, actor)
+        dispatch = self._begun(machine, enums, task, at, actor)
         dispatch.begin(new)
         unique, other = self._conflict(task) or (None, None)
         if unique and other and unique.verdict == "return":
@@ -281,18 +336,25 @@ class World:
         task = dispatch.task
         if found := self._conflict(task):
             raise BrokenError(task.id, found[0])
-        before = self.tasks[task.id].due if task.id in self.tasks else None
+        due = self.tasks[task.id].due if task.id in self.tasks else None
         task.due = None if task.stuck else min((one for one in task.timers if one), default=None)
-        if task.due and (before is None or task.due < before):
+        if task.due and (due is None or task.due < due):
             task.due = max(task.due, dispatch.at)
+        before = self.tasks.get(task.id)
         self.tasks[task.id] = task
         self.history += dispatch.hops
         for new in dispatch.spawned:
-            self._create(new, task, dispatch.at, dispatch.actor)
+            made = self._create(new, task, dispatch.at, dispatch.actor)
+            if not new.root:
+                self.know(task, {made: self.as_known(self.tasks[made], self.machine_of(self.tasks[made]).initial)})
+        self.post(dispatch)
+        initial = self.machine_of(task).initial
+        if task.state != (before.state if before else initial):
+            self.tell(task, {task.id: self.as_known(task, task.state)})
 
     def _conflict(self, task: Task) -> tuple[ir.Unique, Task] | None:
         """At most one: the first `unique` that does not hold, and the other task that has the same values."""
-        machine = self._machine(task)
+        machine = self.machine_of(task)
         others = [each for each in self.tasks.values() if each.machine == task.machine and each.id != task.id]
         for unique in machine.uniques:
             mine = _key(machine, task, unique)
@@ -303,18 +365,18 @@ class World:
 
     def _note(self, task: Task, event: str, payload: Any, actor: str, **changes: Any) -> None:
         """A row of the history of what moves no task."""
-        dispatch = self._dispatch(task, actor, **changes)
+        dispatch = self.dispatch(task, actor, **changes)
         dispatch.record(event, payload, task.state, None)
         self._commit(dispatch)
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
+    def whole(self) -> Iterator[None]:
         """One dispatch: all of what is done inside, or nothing."""
-        tasks, length = dict(self.tasks), len(self.history)
+        tasks, length, inbox = dict(self.tasks), len(self.history), list(self.inbox)
         try:
             yield
         except UndoneError:
-            self.tasks = tasks
+            self.tasks, self.inbox = tasks, inbox
             del self.history[length:]
             raise
 
@@ -323,11 +385,11 @@ class World:
             raise UndoneError(NO_TASK, f"there is no task {id}")
         return self.tasks[id]
 
-    def _machine(self, task: Task) -> ir.Machine:
+    def machine_of(self, task: Task) -> ir.Machine:
         return self._machines[task.machine][0]
 
     def _state(self, task: Task) -> ir.State:
-        return chart.states(self._machine(task))[task.state]
+        return chart.states(self.machine_of(task))[task.state]
 
 
 def _error(type: str, message: str) -> Event:
