@@ -208,10 +208,7 @@ def _due(module: ir.Module, shapes: list[Shape]) -> list[SqlObject]:
         for column, among in _dues(shape)
     ]
     if module.schedules:
-        queries.append(
-            f"select min(s.at) as at from jet.slot s where s.module = {literal(module.name)}"
-            " and s.outcome is null and s.at > _after"
-        )
+        queries.append(f"select jet.next_slot({literal(module.name)}, _after) as at")
     if not queries:
         return []
     name = qualified(module.name, "_due")

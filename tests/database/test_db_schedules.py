@@ -154,6 +154,26 @@ def test_the_slots_of_48_hours_are_written_ahead(db: Db) -> None:
     assert db.value("select max(at) - min(at) from jet.slot") == timedelta(hours=49)
 
 
+def test_a_clock_that_was_set_back_leaves_no_gap(db: Db) -> None:
+    begin(db, "2026-11-10 00:30Z", "every_one")
+    db.run("select jet.tick()")
+    db.run("update jet.clock set shift = shift - interval '90 d'")
+    db.shift("1 h")
+    db.run("select jet.tick()")
+    db.shift("1 h")
+    assert db.value("select jet.tick()") == 1
+    assert outcomes(db, "every_one")[0][1] == "fired"
+
+
+def test_the_next_slot_is_told_as_far_as_a_year_ahead(db: Db) -> None:
+    begin(db, "2026-11-10 00:30Z", "nightly")
+    assert db.value("select m._due(jet.now())").astimezone(UTC) == utc("2026-11-10 03:00")
+    db.run("""update jet.schedule set plan = plan || '{"months": ["7"], "days": ["4"]}'""")
+    assert db.value("select m._due(jet.now())").astimezone(UTC) == utc("2027-07-04 02:00")
+    db.run("select jet.schedule_pause('m.nightly')")
+    assert db.value("select m._due(jet.now())") is None
+
+
 def test_old_slots_are_forgotten(db: Db) -> None:
     begin(db, "2026-11-10 00:30Z", "every_one")
     for _ in range(2):
