@@ -105,3 +105,17 @@ def _stored(db: psycopg.Connection[Any]) -> dict[int, object]:
             vars = {name: row[name] for name in sorted(names)}
             found[row["id"]] = (f"m.{machine}", row["state"], vars, row["_stuck"] is not None, hops[row["id"]])
     return found
+
+
+def test_one_that_is_there_already_is_no_child_and_is_not_counted() -> None:
+    world = World(program(MACHINES), datetime(2026, 1, 1, tzinfo=UTC))
+    there = [world.create("m.room", {"n": n}, "postgres") for n in (0, 1)]
+    id = world.create("m.round", {"rooms": [1, 2, 3]}, "postgres")
+    world.send(id, "GO", {}, "postgres")
+    assert (world.tasks[id].vars["hall"], len(world.tasks[id].known)) == (there[0], 2)
+    for room in [*world.tasks[id].known]:
+        world.send(room, "GO", {}, "postgres")
+    world.pump("m.round")
+    assert (world.tasks[id].state, world.tasks[id].vars["left"]) == ("done", 2)
+    full = world.create("m.round", {"rooms": [1]}, "postgres")
+    assert world.send(full, "GO", {}, "postgres").state == "done"

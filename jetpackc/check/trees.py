@@ -78,8 +78,3 @@ def _check_tree(name: str, tree: ir.Tree, subject: Subject, news: News) -> None:
         if asked not in {"final", "failure"} and not any(news.leaves(name, one, asked) for one in below):
             candidates = dict.fromkeys([*known, "final", "failure"])
             subject.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, tree.span, candidates)
-    for one in below:
-        machine = news.kin.machines[one][1]
-        if news.tells(one) and any(unique.verdict == "return" for unique in machine.uniques):
-            what = f"`{tree.of}.{tree.function}` with children of `{one}`, which is `unique … or return`,"
-            subject.report.unsupported(what, tree.span)

@@ -203,7 +203,7 @@ def _hops(shape: Shape) -> list[SqlObject]:
 
 
 def _step(shape: Shape) -> SqlObject:
-    context = replace(shape.context, live=partial(uniques.live, shape))
+    context = replace(shape.context, live=partial(uniques.live, shape), counts=partial(uniques.is_counted, shape))
     where = f"machine {shape.names.label}, {place(shape.machine.span)}"
     settable = [
         {
@@ -262,7 +262,8 @@ def _spawned(shape: Shape) -> list[str]:
 def _checked(shape: Shape, target: str) -> bool:
     """Whether a task of this machine may turn out to be another than the one whose id was kept."""
     made = shape.of(full_name(target, shape.module.name))
-    named = any(node.alias and node.machine == target for node in spawns(shape.machine))
+    found = [node for node in spawns(shape.machine) if node.machine == target]
+    named = any(node.alias or uniques.is_counted(shape, node) for node in found)
     return named and made is not None and any(unique.verdict == "return" for unique in made.machine.uniques)
 
 

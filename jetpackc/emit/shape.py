@@ -116,7 +116,7 @@ class Shape:
     @property
     def named(self) -> bool:
         """Whether somebody gives its tasks an id before they are made."""
-        return self.names.label in self.kin.named
+        return self.names.label in self.kin.named or self.news.may_meet(self.names.label)
 
     @property
     def family(self) -> tuple[str, ...]:

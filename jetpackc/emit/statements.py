@@ -29,6 +29,8 @@ class Context:
     """The state that `reenter` means where the statements stand."""
     live: Callable[[ir.Spawn], list[Sql]] | None = None
     """The queries for the live task that a spawn would meet."""
+    counts: Callable[[ir.Spawn], bool] | None = None
+    """Whether a spawn is counted, and may meet one that is there."""
 
     @property
     def var_names(self) -> frozenset[str]:
@@ -127,7 +129,13 @@ def _spawn(node: ir.Spawn, context: Context) -> Lines:
         members.append(("_as", column))
         yield f"{column} := {_new_id(node, context)};"
         yield f"v_changed := coalesce(v_changed, '{{}}') || jsonb_build_object({literal(node.alias)}, {column});"
-    told = f"'machine', {literal(node.machine)}, 'root', {'true' if node.root else 'false'}, 'task', {json_object(members)}"
+    met = ""
+    if context.counts is not None and context.counts(node):
+        # One that is there already is no child more.
+        members += [] if node.alias else [("_as", Sql(_new_id(node, context)))]
+        met = f" 'met', coalesce({', '.join(context.live(node) if context.live else ['null'])}) is not null,"
+    root = "true" if node.root else "false"
+    told = f"'machine', {literal(node.machine)}, 'root', {root},{met} 'task', {json_object(members)}"
     if node.items is None:
         yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
         yield f"  {told});"

@@ -128,5 +128,11 @@ def live(maker: Shape, spawn: ir.Spawn) -> list[Sql]:
     ]
 
 
+def is_counted(maker: Shape, spawn: ir.Spawn) -> bool:
+    """Whether a spawn makes a child that its maker counts, and may meet one that is there already."""
+    made = full_name(spawn.machine, maker.module.name)
+    return not spawn.root and made in maker.company.told and maker.news.may_meet(made)
+
+
 def _same(shape: Shape, unique: ir.Unique, column: Callable[[str], Sql]) -> str:
     return " and ".join(shape.same(name, column(name)) for name in unique.columns)

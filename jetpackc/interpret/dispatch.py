@@ -52,6 +52,8 @@ class Dispatch:
     results: Callable[[], Any] = list
     meet: Callable[[Spawned], int] | None = None
     """Gives the id of a task to be made, or of the one that it would meet."""
+    meets: Callable[[Spawned], bool] = bool
+    """Whether a task to be made would meet one that is there."""
     rests: bool = True
     """Whether it has entered a state since SUBTREE_FLUSHED."""
 
@@ -157,7 +159,7 @@ class Dispatch:
 
     def _is_flushed(self) -> bool:
         """Trees: it has come to rest, and none below it is unfinished, of those it makes now neither."""
-        made = any(not new.root for new in self.spawned)
+        made = any(not new.root and not self.meets(new) for new in self.spawned)
         return self.rests and not made and all(one.kind != "plain" for one in self.task.known.values())
 
     def _pick(self, event: str, fields: Mapping[str, Any]) -> ir.Clause | None:

@@ -287,6 +287,7 @@ class World(Trees):
         found = Dispatch(machine, enums, task, at, actor)
         found.results = lambda: self._results(task.id)
         found.meet = lambda new: self._meet(new, task)
+        found.meets = lambda new: self._there(new) is not None
         return found
 
     def _results(self, parent: int) -> list[Any]:
@@ -304,14 +305,17 @@ class World(Trees):
 
     def _meet(self, new: Spawned, parent: Task) -> int:
         """Trees: the id that a task will have, or that of the one it meets under `unique … or return`."""
-        machine, enums = self._machines[new.machine]
         id = self._new_id(new, None if new.root else parent.id)
-        now = self.now
-        task = Task(id, new.machine, machine.initial, {}, {}, now, now, now)
-        dispatch = Dispatch(machine, enums, task, now, "")
-        dispatch.begin(new)
-        unique, other = self._conflict(dispatch.task) or (None, None)
-        return other.id if unique and other and unique.verdict == "return" else id
+        other = self._there(new)
+        return id if other is None else other.id
+
+    def _there(self, new: Spawned) -> Task | None:
+        """The task that a new one would meet."""
+        machine, enums = self._machines[new.machine]
+        task = Task(0, new.machine, machine.initial, {}, {}, self.now, self.now, self.now)
+        Dispatch(machine, enums, task, self.now, "").begin(new)
+        unique, other = self._conflict(task) or (None, None)
+        return other if unique and unique.verdict == "return" else None
 
     def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
         """Tasks: one more row; or, under `unique … or return`, the one that is there."""
@@ -344,8 +348,9 @@ class World(Trees):
         self.tasks[task.id] = task
         self.history += dispatch.hops
         for new in dispatch.spawned:
+            count = len(self.tasks)
             made = self._create(new, task, dispatch.at, dispatch.actor)
-            if not new.root:
+            if not new.root and len(self.tasks) > count:
                 self.know(task, {made: self.as_known(self.tasks[made], self.machine_of(self.tasks[made]).initial)})
         self.post(dispatch)
         initial = self.machine_of(task).initial

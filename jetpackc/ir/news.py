@@ -53,6 +53,11 @@ class News:
         """Whether it says so to a parent that handles CHILD_DONE when it has ended."""
         return any(self.hears_done(parent) for parent in self.kin.parents[name])
 
+    def may_meet(self, name: str) -> bool:
+        """Whether its tasks are counted by who makes them, and one to be made may turn out to be there already."""
+        uniques = self.kin.machines[name][1].uniques
+        return self.tells(name) and any(unique.verdict == "return" for unique in uniques)
+
     def told(self, name: str) -> tuple[str, ...]:
         """The machines of its children that report to it."""
         wants = self.reads_children(name) or self.reads_subtree(name) or self.hears_done(name) or self.forwards(name)

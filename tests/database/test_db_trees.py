@@ -57,6 +57,19 @@ machine label(n: int) {
   final state done
 }
 
+machine round(rooms: int[]) {
+  var left: int = 0
+  initial state open { on GO -> waiting { spawn room(n: n) for n in rooms spawn room(n: 0) as hall } }
+  state waiting { on SUBTREE_FLUSHED -> done { set left = subtree.count(done) } }
+  final state done
+}
+
+machine room(n: int) {
+  unique (n) or return
+  initial state open { on GO -> done }
+  final state done
+}
+
 machine careful {
   var log: text = ""
   initial state closed {
@@ -304,3 +317,21 @@ def test_a_tick_applies_messages_one_machine_a_call(db: Db) -> None:
     while db.value("select jet.tick()"):
         pass
     assert (db.task("order", id).seen, waiting(db)) == (6, 0)
+
+
+def test_one_that_is_there_already_is_no_child_and_is_not_counted(db: Db) -> None:
+    there = [db.create("room", n=n) for n in (0, 1)]
+    id = db.create("round", rooms=[1, 2, 3])
+    db.send("round", id, "GO")
+    assert (db.task("round", id)._subtree, db.task("round", id).hall) == ({"m.room": 2}, there[0])
+    for row in db.rows("select id from m.room where parent = %s", id):
+        db.send("room", row.id, "GO")
+    pump(db, "round")
+    assert (db.state("round", id), db.task("round", id).left) == ("done", 2)
+
+
+def test_a_task_whose_children_are_all_there_already_waits_for_none(db: Db) -> None:
+    for n in (0, 1):
+        db.create("room", n=n)
+    id = db.create("round", rooms=[1])
+    assert db.send("round", id, "GO").state == "done"

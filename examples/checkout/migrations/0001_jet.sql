@@ -820,7 +820,8 @@ begin
   language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $body$
     select jsonb_object_agg(s.key, s.number) from (
       select _keys ->> (e.value ->> 'machine') as key, count(*) as number from jsonb_array_elements(coalesce(_spawns, '[]')) e
-      where not (e.value ->> 'root')::boolean and (_keys -> (e.value ->> 'machine')) is not null group by 1) s
+      where not (e.value ->> 'root')::boolean and (e.value -> 'met') is distinct from 'true'
+        and (_keys -> (e.value ->> 'machine')) is not null group by 1) s
   $body$;
 
   -- What the news among some messages come to: of the children themselves (own), or of those below them.
