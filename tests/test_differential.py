@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from random import Random
 
 import pytest
@@ -59,11 +60,10 @@ def test_a_program_of_the_language_page_does_in_postgres_what_the_page_means(num
         return
     ENUMS.update({enum.name: enum.values for module in program.modules for enum in module.enums})
     chance = Random(number)
-    database = server_side.Database(fast, program)
-    both = Both(database, program)
-    chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
-    for _ in range(12):
-        both.play(batch.next_round(both, chosen, chance))
-    both.compare_all()
-    database.close()
+    with closing(server_side.Database(fast, program)) as database:
+        both = Both(database, program)
+        chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
+        for _ in range(12):
+            both.play(batch.next_round(both, chosen, chance))
+        both.compare_all()
     assert both.world.history

@@ -309,7 +309,7 @@ _COMPOUND: dict[str, Maker] = {
     ),
     "bigint": _one_of(
         *(_arithmetic("bigint", "+-*/%"),) * 4,
-        *(_call("abs", "bigint"), _extreme("bigint"), _word("7", "id % 7", "parent ?? 0", "root - id")),
+        *(_call("abs", "bigint"), _extreme("bigint"), _word("7", "id % 7 + 1", "parent ?? 0", "root - id")),
         *(_cast("numeric", "bigint"), lambda made: made.of("int")),
     ),
     "numeric": _one_of(
