@@ -9,7 +9,7 @@ from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
-from jetpackc.emit.uniques import condition, meets_at_birth
+from jetpackc.emit.uniques import condition, keys as uniques_keys, meets_at_birth
 from jetpackc.ir import model as ir
 
 _CONTROL_TYPES = {
@@ -71,6 +71,7 @@ def _add(shape: Shape) -> SqlObject:
         wake=_wake(shape, f"{_not_later(control)} then", "end if;"),
         label=label,
         unique=bool(shape.machine.uniques),
+        keys=uniques_keys(shape),
         claimable=shape.starts_claimable,
         no_delay=_no_delay(shape),
         gave_up=literal(f"{shape.names.label}: the tasks in the way keep changing; try again"),
@@ -282,6 +283,7 @@ def _insert_many(shape: Shape) -> SqlObject:
         table=shape.names.table,
         settings=SINGLE,
         unique=bool(shape.machine.uniques),
+        keys=uniques_keys(shape),
         named=shape.named,
         arguments=[
             *(_given(shape, param, "v_row") for param in ordered_params(shape)),

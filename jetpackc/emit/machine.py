@@ -41,6 +41,7 @@ def machine_objects(shape: Shape, hash: str) -> list[SqlObject]:
         *_indexes(shape),
         *_hops(shape),
         *lanes.tables(shape),
+        *uniques.keys_table(shape),
         _step(shape),
         _log(shape),
         *_born(shape),

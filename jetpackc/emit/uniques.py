@@ -69,6 +69,29 @@ def indexes(shape: Shape) -> list[SqlObject]:
     return found
 
 
+def keys(shape: Shape) -> list[Sql]:
+    """The table of what idempotency keys were answered with, where that may be a task of another key, or none."""
+    returns = any(unique.verdict == "return" for unique in shape.machine.uniques)
+    return [shape.names.internal("keys")] if returns else []
+
+
+def keys_table(shape: Shape) -> list[SqlObject]:
+    """That table."""
+    return [
+        SqlObject("table", name, _KEYS.format(name, shape.names.bare_internal("keys_pkey")), f"drop table {name};")
+        for name in keys(shape)
+    ]
+
+
+_KEYS = """\
+-- Which task the create with a key gave, where `unique … or return` may have given one that was there.
+create table {} (
+  key text collate "C" not null,
+  id bigint not null,
+  constraint {} primary key (key)
+);"""
+
+
 def meets_at_birth(machine: ir.Machine, unique: ir.Unique) -> bool:
     """Whether a new task is held to it."""
     return not unique.states or machine.initial in unique.states

@@ -74,6 +74,7 @@ class World(Trees):
         self._tokens = count(1)
         self._resolved: set[int] = set()
         self._lanes = Lanes()
+        self._keys: dict[tuple[str, str], int] = {}
         self._answers: dict[tuple[int, str], Sent] = {}
         self.inbox = []
         self.kin = Kin(program)
@@ -127,11 +128,13 @@ class World(Trees):
             delay = moment - self.now
         if delay is not None and not chart.clauses(found, found.initial, chart.LOCKED):
             raise UndoneError(BAD_CALL, f"{machine} starts in {found.initial}, where no worker takes it: no delay")
-        for task in self.tasks.values():
-            if key is not None and (task.machine, task.key) == (machine, key):
-                return task.id
+        if key is not None and (machine, key) in self._keys:
+            return self._keys[machine, key]
         arguments = {name: (value, types[name]) for name, value in values.items()}
-        return self._create(Spawned(machine, arguments, True, delay, priority, key), None, self.now, actor)
+        id = self._create(Spawned(machine, arguments, True, delay, priority, key), None, self.now, actor)
+        if key is not None:
+            self._keys[machine, key] = id
+        return id
 
     def _send(self, task: Task, event: Event, actor: str) -> bool:
         """At most one: an event that would break a `unique` changes nothing, and stands in the history as refused."""
@@ -377,11 +380,11 @@ class World(Trees):
     @contextmanager
     def whole(self) -> Iterator[None]:
         """One dispatch: all of what is done inside, or nothing."""
-        tasks, length, inbox = dict(self.tasks), len(self.history), list(self.inbox)
+        tasks, length, inbox, keys = dict(self.tasks), len(self.history), list(self.inbox), dict(self._keys)
         try:
             yield
         except UndoneError:
-            self.tasks, self.inbox = tasks, inbox
+            self.tasks, self.inbox, self._keys = tasks, inbox, keys
             del self.history[length:]
             raise
 

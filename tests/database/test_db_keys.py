@@ -32,6 +32,21 @@ machine single(n: int) {
   final state done
 }
 
+machine shared(n: int) {
+  unique (n) or return
+  initial state open { on CLOSE -> done }
+  final state done
+}
+
+machine brief(n: int) {
+  keep history 1h
+  initial state open {
+    on ADD { when n > 0 -> open }
+    on CLOSE -> done
+  }
+  final state done
+}
+
 machine other(n: int) {
   initial state open { on CLOSE -> done }
   final state done
@@ -61,7 +76,7 @@ def test_a_key_goes_before_unique(db: Db) -> None:
         db.create("single", n=1, _key="l")
 
 
-@pytest.mark.parametrize("machine", ["job", "single"])
+@pytest.mark.parametrize("machine", ["job", "single", "shared"])
 def test_create_many_knows_the_keys_of_earlier_calls_and_of_its_own(db: Db, machine: str) -> None:
     first = db.create(machine, n=1, _key="a")
     tasks = [{"n": n, "_key": key} for n, key in ((5, "b"), (6, "a"), (7, "b"), (8, None))]
@@ -71,6 +86,30 @@ def test_create_many_knows_the_keys_of_earlier_calls_and_of_its_own(db: Db, mach
     assert len(set(ids)) == 3
     assert db.create_many(machine, tasks[:3]) == ids[:3]
     assert db.create(machine, n=9, _key="b") == ids[0]
+
+
+def test_a_key_that_was_answered_with_a_task_that_was_there_stays_with_it(db: Db) -> None:
+    first = db.create("shared", n=1)
+    assert db.create("shared", n=1, _key="k") == first
+    assert db.create_many("shared", [{"n": 1, "_key": "l"}, {"n": 1, "_key": "l"}]) == [first, first]
+    db.send("shared", first, "CLOSE")
+    second = db.create("shared", n=1)
+    assert second != first
+    assert db.create("shared", n=1, _key="k") == db.create("shared", n=5, _key="l") == first
+    third = db.create("shared", n=7, _key="m")
+    assert db.create_many("shared", [{"n": 1, "_key": "k"}, {"n": 1}, {"n": 8, "_key": "m"}]) == [first, second, third]
+    assert db.value("select count(*) from m.shared") == 3
+
+
+def test_the_history_may_be_forgotten_and_the_keys_of_what_was_sent_are_not(db: Db) -> None:
+    id = db.create("brief", n=1)
+    sent = db.send("brief", id, "ADD", {"by": 1}, key="k")
+    db.send("brief", id, "ADD", {"by": 1})
+    db.shift("3 h")
+    db.run("select jet.tick(1000)")
+    assert db.value("select count(*) from m._brief_hops where send_key is null") == 0
+    assert db.send("brief", id, "CLOSE", key="k") == sent
+    assert db.state("brief", id) == "open"
 
 
 def at_once(dsn: str, db: Db, call: Callable[[Db], object], *, commit: bool) -> tuple[object, object]:
@@ -100,7 +139,7 @@ def create_many(db: Db, machine: str) -> object:
     return db.create_many(machine, [{"n": 1, "_key": "k"}, {"n": 2, "_key": "l"}])
 
 
-@pytest.mark.parametrize("machine", ["job", "single"])
+@pytest.mark.parametrize("machine", ["job", "single", "shared"])
 @pytest.mark.parametrize("call", [create, create_many])
 @pytest.mark.parametrize("commit", [True, False])
 def test_two_creates_at_once_make_one_task(

@@ -96,6 +96,13 @@ create index _checkout_hops_id on shop._checkout_hops (id, seq);
 
 create unique index _checkout_hops_key on shop._checkout_hops (id, send_key) where send_key is not null;
 
+-- Which task the create with a key gave, where `unique … or return` may have given one that was there.
+create table shop._checkout_keys (
+  key text collate "C" not null,
+  id bigint not null,
+  constraint _checkout_keys_pkey primary key (key)
+);
+
 -- The machine itself. An UPDATE that sets _event sends one event to a task; this trigger runs it to completion: the clause,
 -- its effects, exits, the new state, enters, and on until the task rests. What it leaves in _changed, _hops and _spawns
 -- the statement trigger behind it writes to the history and turns into tasks.
@@ -531,6 +538,20 @@ begin
     end if;
   end if;
 
+  -- A key that was answered with a task which was there already. Who answers it now holds it until the end.
+  if _checkout_add._key is not null then
+    insert into shop._checkout_keys (key, id) values (_checkout_add._key, v_id) on conflict do nothing;
+    if not found then
+      select k.id into v_found from shop._checkout_keys k join shop.checkout t on t.id = k.id where k.key = _checkout_add._key;
+      if found then
+        return v_found;
+      end if;
+
+      -- That task was removed.
+      update shop._checkout_keys k set id = v_id where k.key = _checkout_add._key;
+    end if;
+  end if;
+
   -- A transaction id before the clock: a claim's mark must never pass a task that is not committed yet.
   perform pg_current_xact_id();
   v_now := jet.now();
@@ -553,10 +574,12 @@ begin
     -- The same key, of another session.
     select t.id into v_found from shop.checkout t where t._key = _checkout_add._key;
     if found then
+      update shop._checkout_keys k set id = v_found where k.key = _checkout_add._key;
       return v_found;
     end if;
     select t.id into v_found from shop.checkout t where t.order_id = _checkout_add.order_id and not t._ended;
     if found then
+      update shop._checkout_keys k set id = v_found where k.key = _checkout_add._key;
       return v_found;
     end if;
 
@@ -621,7 +644,7 @@ begin
       _key text, _parent bigint, _root bigint, _depth integer, _at timestamptz, _by text
     )) with ordinality as x (
       order_id, email, tier, _delay, _run_at, _priority, _key, _parent, _root, _depth, _at, _by, _ordinal)
-    where (select t.id from shop.checkout t where t._key = x._key) is null
+    where x._key is null
     order by x.order_id, x._key, x._ordinal
     on conflict do nothing
     returning id)
