@@ -111,6 +111,8 @@ STATE_SAFE = {
     "on GO when !n -> b": "on GO when not n -> b",
     "on GO when n = 1 -> b": "on GO when n == 1 -> b",
     "on GO when n === 1 -> b": "on GO when n == 1 -> b",
+    "on GO when n between 1 and 3 -> b": "on GO when n >= 1 and n <= 3 -> b",
+    "on GO when n > 0 and var.n BETWEEN -1 AND 9 -> b": "on GO when n > 0 and var.n >= -1 and var.n <= 9 -> b",
     "on GO when n !== 1 -> b": "on GO when n != 1 -> b",
     "on GO when n <> 1 -> b": "on GO when n != 1 -> b",
     "on GO when n =< 1 -> b": "on GO when n <= 1 -> b",

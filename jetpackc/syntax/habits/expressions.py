@@ -6,6 +6,7 @@ import re
 
 from jetpackc.syntax.habits.model import (
     ANYWHERE,
+    LONE,
     MACHINE,
     MORE,
     NAME,
@@ -94,12 +95,21 @@ _WORDS = tuple(
     )
 )
 
+_BOUND = r"-?[\w.]+"
+
 _SIGNS: tuple[Habit, ...] = (
     habit(VALUE, r"=", "==", "`==` compares", before="=="),
     habit(VALUE, r"=", "!=", "`!=` compares", before="!="),
     habit(VALUE, r">", "!=", "`!=` compares", before="<"),
     habit(VALUE, r"=(?!=)", "{head}=", "`set` takes one `=`", before=r"(?P<head>\bset\s+\w+\s*)="),
     habit(VALUE, r"!\s*(?=[\w(])", "not ", "`not` is a word"),
+    habit(
+        MORE | {LONE},
+        rf"(?i:between)\s+(?P<low>{_BOUND})\s+(?i:and)\s+(?P<high>{_BOUND})(?![\w.(])",
+        "{name} >= {low} and {name} <= {high}",
+        "two comparisons say what lies between",
+        before=r"(?P<name>\b[a-z]\w*(?:\.\w+)?)\s+",
+    ),
     habit(MORE, r"=<", "<=", "`<=` compares"),
     habit(MORE, r"=>(?=\s*\d)", ">=", "`>=` compares", safe=False),
     habit(MORE, r"≤", "<="),
