@@ -133,3 +133,15 @@ def test_a_literal_array_is_in_the_ir_as_it_is_wanted() -> None:
     numbers = ir.Type("int", array=True)
     maybe = ir.Type("int", optional=True)
     assert clause_.body == (ir.Set("a", ir.Array((ir.Literal(1, ir.Type("int")), ir.Literal(None, maybe)), numbers)),)
+
+
+@pytest.mark.parametrize("text", ["when xs.length > 1 -> done", "when s.size > 1 -> done"])
+def test_how_long_something_is_is_asked_of_length(text: str) -> None:
+    (told,) = mistakes(text)
+    assert told.startswith("J213 ")
+    assert told.endswith("| `length(x)` is how long a text or an array is")
+
+
+def test_a_question_mark_chooses_no_value() -> None:
+    (told,) = mistakes("-> done { set i = n > 1 ? 2 : 3 }")
+    assert told == "J001 unexpected `?` | choose with `when a { … } else { … }`; `a ?? b` is b where a is null"

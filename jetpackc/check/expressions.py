@@ -143,7 +143,11 @@ def _member(node: ast.Member, scope: Scope) -> ir.Expr | None:
     if types.is_plain(found.type, "json"):
         return _access(found, ir.Literal(node.name.text, types.TEXT), types.MEMBER, scope)
     message = f"`{types.show(found.type)}` has no members"
-    scope.report.add(type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`")
+    counts = node.name.text in {"length", "len", "size", "count"} and (found.type.array or found.type.kind == "text")
+    help = "`length(x)` is how long a text or an array is" if counts else ""
+    scope.report.add(
+        type_rules.NO_MEMBER, message, node.name.span, f"member of a `{types.show(found.type)}`", help=help
+    )
     return None
 
 

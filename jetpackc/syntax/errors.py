@@ -203,6 +203,9 @@ def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
     if word in RESERVED and "a name" in expected:
         message = f"`{word}` is a reserved word, and a name is needed here"
         return Diagnostic(rules.RESERVED_WORD, message, span, "reserved", help="choose another name")
+    if word == "?" and "`->`" in expected:
+        help = "choose with `when a { … } else { … }`; `a ?? b` is b where a is null"
+        return Diagnostic(rules.SYNTAX_ERROR, "unexpected `?`", span, "chooses no value", help=help)
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
         return _wrong_case(word, span, expected)
     if not word.isascii() or (word in "$@#'`~^\\;&|" and word not in CONFUSED):
