@@ -246,7 +246,7 @@ def test_send_moves_a_task_and_says_where(cli: Cli, dsn: str) -> None:
         (["1", "PAID"], 2, "`PAID` needs `amount`"),
         (["1", "PAID", "amont=1"], 2, "did you mean `amount`?"),
         (["1", "PAID", "amount=lots"], 2, "is no numeric"),
-        (["one", "PAID"], 2, "'one' is not a valid integer"),
+        (["one", "PAID"], 2, "there is no machine `one`"),
     ],
 )
 def test_send_explains_what_is_wrong(cli: Cli, dsn: str, arguments: list[str], code: int, says: str) -> None:

@@ -51,7 +51,7 @@ def test_a_wrong_state_or_machine_is_a_usage_error(db: Db, cli: Cli) -> None:
     told = cli("pause", "job", "--state", "agin")
     assert (told.code, "did you mean `again`?" in told.err) == (2, True)
     told = cli("drain", "job", "--state", "nowhere")
-    assert (told.code, "its queues: `ready`, `again`" in told.err) == (2, True)
+    assert (told.code, "its queues: `again`, `ready`" in told.err) == (2, True)
     assert cli("resume", "jub").code == 2
     assert cli("drain", "job", "--timeout", "soon").code == 2
     assert db.value("select count(*) from jet.paused") == 0
