@@ -45,7 +45,9 @@ def fast(pg: int) -> Iterator[Server]:
 
 def is_unknown(node: object) -> bool:
     """Whether the interpreter has no such thing yet."""
-    return isinstance(node, ir.Limit) or (isinstance(node, ir.Spawn) and bool(node.alias or node.items))
+    if isinstance(node, ir.Spawn):
+        return bool(node.alias or node.items)
+    return isinstance(node, ir.Limit | ir.Schedule)
 
 
 SHOWN = blocks(ROOT / "docs" / "language.md", "jet")

@@ -59,8 +59,7 @@ def backoff(base: timedelta | None, attempts: int | None, cap: timedelta | None,
         return None
     digest = hashlib.sha256(f"{id} {attempts}".encode()).digest()
     full = min(cap.total_seconds(), base.total_seconds() * 2.0 ** min(max(attempts, 1) - 1, 60))
-    seconds = full * (0.5 + int.from_bytes(digest[:3], "big") / 33554432)
-    try:
-        return timedelta(microseconds=round(seconds * 1_000_000))
-    except OverflowError:
-        raise UndoneError(MOMENT_OUT_OF_RANGE, "interval out of range") from None
+    microseconds = round(full * (0.5 + int.from_bytes(digest[:3], "big") / 33554432) * 1_000_000)
+    if not -(2**63) <= microseconds < 2**63:
+        raise UndoneError(MOMENT_OUT_OF_RANGE, "interval out of range")
+    return timedelta(microseconds=microseconds)
