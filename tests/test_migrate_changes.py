@@ -143,17 +143,17 @@ def test_what_could_strand_a_task_is_refused_with_its_place_and_a_way_out(text: 
     assert all(diagnostic.help and diagnostic.rule.code == "J501" for diagnostic in found.diagnostics)
 
 
-TIMED = changed("state cart {", "state cart { after 1h -> refused after 2h -> done")
+TIMED = changed("state cart {", "state cart { after 1h when paid > 5 -> refused after 2h -> done")
 
 
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        (TIMED.replace("after 1h ->", "after 1h when paid > 0 ->"), True),
-        (TIMED.replace("after 1h ->", "after 90m ->"), True),
-        (TIMED.replace("after 1h -> refused after 2h -> done", "after 2h -> done after 1h -> refused"), False),
-        (TIMED.replace("after 1h -> refused", ""), False),
-        (TIMED.replace("after 1h -> refused", "at created_at -> refused"), False),
+        (TIMED.replace("paid > 5", "paid > 0"), True),
+        (TIMED.replace("after 1h", "after 90m"), True),
+        (changed("state cart {", "state cart { after 2h -> done after 1h when paid > 5 -> refused"), False),
+        (TIMED.replace("after 1h when paid > 5 -> refused", ""), False),
+        (TIMED.replace("after 1h", "at created_at"), False),
         (TIMED.replace("state sent {", "state sent { after 1d -> refused"), False),
     ],
 )
