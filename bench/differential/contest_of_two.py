@@ -112,7 +112,9 @@ class Both:
         return next((id for id in found if self._is_made_of(id, new)), found[0])
 
     def _is_made_of(self, id: int, new: Spawned) -> bool:
-        """Whether a row has these params: tasks that one step spawns have ids in no order that is promised."""
+        """Whether a row has this key and these params: tasks of one step have ids in no order that is promised."""
+        if self._rows[id].get("_key") != new.key:
+            return False
         kinds = {param.name: param.type for param in self.machines[new.machine].params}
         return all(
             exact(to_json(cast(value, type, kinds[name], {}), kinds[name].kind), kinds[name])

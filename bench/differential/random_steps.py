@@ -138,8 +138,11 @@ class Steps:
         ]
         if many and self.chance.random() < 0.1:  # the same twice, in one call
             tasks.append(tasks[-1])
-        # Of tasks that are in each other's way in one call, the one with the least key is made.
-        return Create(self.name, tuple(sorted(tasks, key=lambda task: task.get("_key") or "~")), many)
+        # Of tasks that are in each other's way in one call, the one with the least key is made; where the answer to a
+        # key may be a task that is there, one without a key goes first.
+        returns = any(unique.verdict == "return" for unique in self.machine.uniques)
+        keyless = "" if returns else "~"
+        return Create(self.name, tuple(sorted(tasks, key=lambda task: task.get("_key") or keyless)), many)
 
     def _controls(self, number: int) -> dict[str, Any]:
         """When a task is to be taken, before which others, and its key: mostly nothing. `number`: which of a call."""
