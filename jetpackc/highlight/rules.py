@@ -254,7 +254,6 @@ CONTEXTS: dict[str, Context] = {
             "comment",
             Rule(r"(:)", ("punctuation",), "type_name"),
             Rule(r"(=)", ("operator",), "default"),
-            Rule(rf"({_NAME})", ("parameter",)),
             "expression",
         ),
     ),
