@@ -240,7 +240,7 @@ begin
 end
 $jet$;
 
--- Version 2: arrays, and what json holds.
+-- Version 2: arrays and json, timers, messages, schedules, limits, retention.
 do $jet$
 begin
   if (select version from jet.meta) >= 2 then
