@@ -106,7 +106,8 @@ class _Sweep:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             while mark is None or json.loads(mark)["next"] < 1:
                 row = connection.execute(_FIRE, (self._batch, mark)).fetchone()
-                mark = row and row[0]
+                assert row
+                mark = row[0]
 
 
 def _claims(dsn: str, batch: int, going: Callable[[], object]) -> list[float]:
