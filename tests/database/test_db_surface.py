@@ -133,21 +133,22 @@ def test_concurrent_creates_with_one_key_make_one_task(dsn: str, db: Db) -> None
 
     def create() -> None:
         with Db(dsn) as own:
-            found.append(own.create("work", n=1, _key="k"))
+            found.append(own.create("checkout", order_id=1, email="a", _key="k"))
 
     with Db(dsn) as first:
         first.begin()
-        id = first.create("work", n=1, _key="k")
+        id = first.create("checkout", order_id=1, email="a", _key="k")
         threads = [threading.Thread(target=create) for _ in range(4)]
         for thread in threads:
             thread.start()
-        while db.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") < 4:
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        while db.value(waiting) < 4 and any(thread.is_alive() for thread in threads):
             pass
         first.commit()
         for thread in threads:
             thread.join()
     assert found == [id] * 4
-    assert db.value("select count(*) from m.work") == 1
+    assert db.value("select count(*) from m.checkout") == 1
 
 
 # ---------------------------------------------------------------- many at once
