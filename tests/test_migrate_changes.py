@@ -143,6 +143,31 @@ def test_what_could_strand_a_task_is_refused_with_its_place_and_a_way_out(text: 
     assert all(diagnostic.help and diagnostic.rule.code == "J501" for diagnostic in found.diagnostics)
 
 
+FAMILY = """\
+module shop
+machine order { initial state cart { on GO -> sent } state sent { enter { spawn parcel() } on STOP -> done } final state done }
+machine parcel { initial state packed { on GO -> left } state left { on GO -> home } final state home }
+"""
+COUNTING = FAMILY.replace("on STOP", "on SUBTREE_FLUSHED -> done on STOP")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (FAMILY, COUNTING, "machine `shop.order` begins to count children"),
+        (COUNTING, COUNTING.replace("on STOP", "on STOP when subtree.some(left)"), "machine `shop.order` tells other states of `shop.parcel` apart"),
+        (COUNTING, COUNTING.replace("on STOP", "on STOP when subtree.some(final)"), None),
+        (COUNTING, FAMILY, None),
+        (FAMILY.replace("enter { spawn parcel() } ", ""), COUNTING, None),
+    ],
+)  # fmt: skip
+def test_children_that_live_and_were_not_counted_so_are_not_forgotten(old: str, new: str, message: str | None) -> None:
+    found = built(new, old)
+    assert [each for each in messages(found.diagnostics) if "children" in each or "apart" in each] == (
+        [message] if message else []
+    )
+
+
 TIMED = changed("state cart {", "state cart { after 1h when paid > 5 -> refused after 2h -> done")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jetpackc.check.walk import is_constant
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules.migration import UNSUPPORTED_CHANGE
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 from jetpackc.source import Span
 
 _BESIDE = "keep it as it is and write the new one beside it"
@@ -24,7 +26,27 @@ def refused(old: ir.Program, new: ir.Program) -> tuple[Diagnostic, ...]:
             found.append(
                 _change(f"module `{module.name}` was removed", None, "keep the module; its tasks may be alive")
             )
-    return tuple(found)
+    return (*found, *_counts(News(Kin(old)), News(Kin(new))))
+
+
+def _counts(old: News, new: News) -> Iterator[Diagnostic]:
+    """Counts are kept from the making of a child on: nobody has counted one that lives, or has by other names."""
+    for name, (_, machine) in new.kin.machines.items():
+        alive = [one for one in old.kin.below(name) if one in new.kin.machines] if name in old.kin.machines else []
+        if not alive or not (new.reads_subtree(name) or new.reads_children(name)):
+            continue
+        begins = (new.reads_subtree(name) and not old.reads_subtree(name)) or (
+            new.reads_children(name) and not old.reads_children(name)
+        )
+        others = [one for one in alive if _is_told_otherwise(old.keys(one), new.keys(one))]
+        if begins or others:
+            what = f"tells other states of `{others[0]}` apart" if others and not begins else "begins to count children"
+            help = "its tasks may have children that were not counted so: let a new machine spawn and count them"
+            yield _change(f"machine `{name}` {what}", machine.span, help)
+
+
+def _is_told_otherwise(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    return any(new.get(leaf, key) != key for leaf, key in old.items())
 
 
 def _change(message: str, span: Span | None, help: str, label: str = "changed here") -> Diagnostic:
