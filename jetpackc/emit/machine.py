@@ -216,6 +216,7 @@ def _step(shape: Shape) -> SqlObject:
         for var in shape.machine.vars
     ]
     name = shape.names.internal("step")
+    enters, timing = step.enter_lines(context), timers.in_step(context)
     text = render(
         "step",
         step=name,
@@ -225,9 +226,10 @@ def _step(shape: Shape) -> SqlObject:
         work=shape.works,
         settable=settable,
         dispatch=step.dispatch_lines(context),
-        enters=step.enter_lines(context),
+        enters=enters,
         exits=step.exit_lines(context),
-        **timers.in_step(context),
+        **timing,
+        asks_again="v_again" in f"{enters} {timing.get('passing_timers')}",
         **messages.in_step(shape),
         tracks_origin=step.tracks_origin(shape.machine),
         filled=step.filled(context),
