@@ -53,9 +53,10 @@ IDLE_AFTER, BUSY_AFTER = 2, 3
 
 
 class Post:
-    """Where this worker stands with one machine: the mark to claim from, and when to look next."""
+    """Where this worker stands with one machine: the mark to claim from, when to look next, and whether something was
+    committed since the last claim was sent, which that claim may not have seen."""
 
-    __slots__ = ("look_at", "looked", "mark", "mark_until", "misses", "served")
+    __slots__ = ("look_at", "looked", "mark", "mark_until", "misses", "served", "stale")
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -64,6 +65,16 @@ class Post:
         self.look_at = 0.0
         self.looked = 0.0
         self.misses = 0
+        self.stale = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Did the last claim find nothing, and was nothing committed since it was sent, as far as this worker knows."""
+        return self.misses > 0 and not self.stale
+
+    def look(self) -> None:
+        """Look at once: there is something new."""
+        self.look_at, self.misses, self.stale = 0.0, 0, True
 
     def forget(self) -> None:
         """Look from the start, at once."""
@@ -115,19 +126,19 @@ class Claimer:
     def wake(self, name: str) -> None:
         """A machine has work, says a notification."""
         if post := self._posts.get(name):
-            post.look_at = 0.0
-            post.misses = 0
+            post.look()
             self._news.set()
 
     def look(self) -> None:
         """Any machine may have work: look at all, now."""
         for post in self._posts.values():
-            post.look_at, post.misses = 0.0, 0
+            post.look()
         self._news.set()
 
     def echo(self, name: str) -> None:
         """Outcomes of ours are in: what they made claimable is found soon, without a notification too."""
         for post in self._posts.values():
+            post.stale = True
             pause = ECHO if post.served.name == name else BUSY_POLL
             post.look_at = min(post.look_at, post.looked + pause)
         self._news.set()
@@ -222,7 +233,7 @@ class Claimer:
         if now >= post.mark_until:
             post.mark, post.mark_until = None, now + MARK_LIFE
         await self._link.get()
-        self.claiming = True
+        self.claiming, post.stale = True, False
         try:
             rows = await self._link.fetch(post.served.sql.claim, (lease.id, limit, post.mark), binary=True)
         finally:
@@ -259,6 +270,8 @@ class Claimer:
         if found:
             post.misses, post.look_at = 0, now
             return
+        if post.stale:  # what came while the claim was under way
+            post.misses = 0
         poll = self._poll if self._said_idle else min(self._poll, BUSY_POLL)
         pause = PAUSES[post.misses] if post.misses < len(PAUSES) else poll
         post.misses += 1
@@ -299,12 +312,19 @@ class Claimer:
         if await self._pumper.pump_all():
             return False
         if self._until_idle == "now":
-            return all(post.misses for post in self._posts.values())
+            return self._found_nothing()
         machines = [(post.served.machine.module, post.served.machine.name) for post in self._posts.values()]
         if not machines:
             return True
         rows = await self._link.fetch(sql.anything_due(machines), prepare=False)
         return not rows[0][0]
+
+    def _found_nothing(self) -> bool:
+        """Has each machine been looked at since the last that was committed? Those that have not are next, at once."""
+        others = [post for post in self._posts.values() if not post.is_empty]
+        for post in others:
+            post.look_at = 0.0
+        return not others
 
     async def _recover(self, error: BaseException) -> None:
         """After an error nothing that was known of the database counts. A claim cut off may have taken tasks."""

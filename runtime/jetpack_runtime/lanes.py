@@ -31,13 +31,22 @@ _ERROR = '"event":"ERROR"'
 
 
 class Lanes:
-    """`size` handlers at a time. `finish` takes each outcome."""
+    """`size` handlers at a time. `finish` takes each outcome; `told` is called with a machine's name where there is
+    none to take, for the handler's own transaction has told it."""
 
-    def __init__(self, size: int, finish: Callable[[Outcome], None], pool: AsyncPool, sync_pool: SyncPool) -> None:
+    def __init__(
+        self,
+        size: int,
+        finish: Callable[[Outcome], None],
+        told: Callable[[str], None],
+        pool: AsyncPool,
+        sync_pool: SyncPool,
+    ) -> None:
         self.size = size
         self.held: set[Job] = set()
         self.room = asyncio.Event()
         self.finish = finish
+        self._told = told
         self._pool = pool
         self._sync_pool = sync_pool
         self._threads = Threads(size)
@@ -125,7 +134,9 @@ class Lanes:
                 job = self._queue.popleft()
                 job.lane = lane
                 text = await self._work(job, lane)
-                if text is not None and not job.answered:
+                if text is None:
+                    self._told(job.served.name)
+                elif not job.answered:
                     self.finish(job.outcome(text))
             self.room.set()
 

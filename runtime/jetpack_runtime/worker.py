@@ -151,7 +151,7 @@ class _Crew:
         self._pool = AsyncPool(database, worker._connections)
         self._sync_pool = SyncPool(database, worker._connections)
         self._finisher = Finisher(self._ends, self._told)
-        self._lanes = Lanes(worker._concurrency, self._finisher.put, self._pool, self._sync_pool)
+        self._lanes = Lanes(worker._concurrency, self._finisher.put, self._told, self._pool, self._sync_pool)
         self._heart = Heart(
             self._beats,
             lease,
@@ -268,6 +268,7 @@ class _Crew:
         self._claimer.look()
 
     def _fired(self, name: str) -> None:
+        self._claimer.echo(name)
         self._pumper.dispatched(name)
 
     def _wake(self, name: str) -> None:
