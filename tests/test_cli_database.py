@@ -20,7 +20,8 @@ enum tier { free, pro }
 event GO(note: text?)
 machine m(
   flag: bool, small: int, big: bigint, rate: float, price: numeric, name: text, ref: uuid, at: timestamptz, day: date,
-  every: interval, data: json, raw: bytes, tier: tier, note: text?, copies: int = 1
+  every: interval, data: json, raw: bytes, tier: tier, note: text?, copies: int = 1,
+  words: text[] = [], prices: numeric[]?, tiers: tier[] = [free]
 ) {
   initial state a { on GO -> b }
   final state b
@@ -40,6 +41,9 @@ GOOD_VALUES = {
     "data": '{"k": [1, null]}',
     "raw": "00ff",
     "tier": "pro",
+    "words": '["a,b", "{c}"]',
+    "prices": "[1.10, null]",
+    "tiers": '["pro", "free"]',
 }
 FAILING = """module odd
 machine m(n: int) {
@@ -164,12 +168,12 @@ def test_create_takes_values_of_every_type(cli: Cli, fresh: Callable[[str], str]
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
             "select flag, small, big, rate, price::text, name, ref::text, extract(epoch from at)::bigint, day::text,"
-            " every::text, data, raw, tier, note, copies from kinds.m where id = %s",
+            " every::text, data, raw, tier, note, copies, words, prices::text, tiers::text from kinds.m where id = %s",
             (int(told.out),),
         ).fetchone()
     assert row is not None
     assert row[:8] == (True, 7, 9007199254740993, 1.5, "12.10", "a=b c", GOOD_VALUES["ref"], 1772359200)
-    assert row[8:] == ("2026-03-01", "01:30:00", {"k": [1, None]}, b"\x00\xff", "pro", None, 1)
+    assert row[8:] == ("2026-03-01", "01:30:00", {"k": [1, None]}, b"\x00\xff", "pro", None, 1, ["a,b", "{c}"], "{1.10,NULL}", "{pro,free}")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,10 @@ def test_create_takes_values_of_every_type(cli: Cli, fresh: Callable[[str], str]
         ("data", "{", "mind the quotes"),
         ("raw", "xyz", "hexadecimal"),
         ("tier", "por", "did you mean `pro`?"),
+        ("words", "a,b", 'no text[]\n  = help: as in JSON, such as `["a", "b"]`'),
+        ("tiers", "pro", "is no tier[]"),
+        ("prices", '{"a": 1}', "is no numeric[]"),
+        ("tiers", '["por"]', "pro"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_what_would(

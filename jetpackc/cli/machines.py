@@ -126,17 +126,33 @@ def values(what: str, words: Sequence[str], fields: Sequence[Field], machine: Ma
 
 
 def _usage(field: Field, machine: Machine) -> str:
-    kind = "|".join(machine.enums[field.type[5:]]) if field.type.startswith("enum:") else field.type
+    kind = "|".join(machine.enums[field.type[5:]]) if field.type[5:] in machine.enums else _plain(field.type)
     return f"{field.name}=<{kind}>" if field.required else f"[{field.name}=<{kind}>]"
 
 
+def _plain(type: str) -> str:
+    return type.removeprefix("enum:")
+
+
 def _value(field: Field, text: str, machine: Machine) -> Any:
+    if field.type.endswith("[]"):
+        return _array(field, text)
     if field.type.startswith("enum:"):
         return _enum_value(field, text, machine.enums[field.type[5:]])
     try:
         return _READ[field.type](text)
     except (ValueError, InvalidOperation):
         raise Usage(f"field `{field.name}`: `{text}` is no {field.type}", _SHAPES.get(field.type, "")) from None
+
+
+def _array(field: Field, text: str) -> list[Any]:
+    try:
+        found = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise Usage(f"field `{field.name}`: `{text}` is no {_plain(field.type)}", _ARRAYS)
+    return found
 
 
 def _enum_value(field: Field, text: str, choices: Sequence[str]) -> str:
@@ -195,6 +211,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "json": json.loads,
     "bytes": _bytes,
 }
+_ARRAYS = 'as in JSON, such as `["a", "b"]` or `[1, 2]`; mind the quotes of your shell'
 _SHAPES = {
     "bool": "it is `true` or `false`",
     "timestamptz": "such as `2026-03-01T12:00:00+00:00`, with its time zone",
