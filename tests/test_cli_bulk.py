@@ -162,3 +162,34 @@ def test_stuck_tasks_are_taken_up_again(db: Db, cli: Cli) -> None:
     assert cli("retry", "poison", "--all", "--dry-run").out.split() == [str(ids[1])]
     assert cli("retry", "poison", "--all").code == 0
     assert db.value("select count(*) from m.poison where _stuck is not null") == 0
+
+
+TOLD = """\
+module m
+machine ship(n: int) {
+  initial state out {
+    enter { spawn sailor() }
+    on SINK -> sunk { send children FLOOD }
+  }
+  final state sunk
+}
+machine sailor {
+  initial state aboard { on FLOOD -> swimming }
+  state swimming       { on LAND -> ashore }
+  final state ashore
+}
+"""
+
+
+def test_messages_are_applied_though_no_worker_is_there(
+    fresh: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    dsn = fresh(TOLD)
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    for n in (1, 2, 3):
+        cli("create", "ship", f"n={n}")
+    assert cli("send", "1", "SINK").code == 0
+    with Db(dsn) as db:
+        assert db.rows("select state, count(*) from m.sailor group by 1 order by 1") == [("aboard", 2), ("swimming", 1)]
+        cli("send", "ship", "SINK", "--all")
+        assert db.rows("select state, count(*) from m.sailor group by 1") == [("swimming", 3)]

@@ -173,7 +173,18 @@ def test_create_takes_values_of_every_type(cli: Cli, fresh: Callable[[str], str]
         ).fetchone()
     assert row is not None
     assert row[:8] == (True, 7, 9007199254740993, 1.5, "12.10", "a=b c", GOOD_VALUES["ref"], 1772359200)
-    assert row[8:] == ("2026-03-01", "01:30:00", {"k": [1, None]}, b"\x00\xff", "pro", None, 1, ["a,b", "{c}"], "{1.10,NULL}", "{pro,free}")
+    assert row[8:] == (
+        "2026-03-01",
+        "01:30:00",
+        {"k": [1, None]},
+        b"\x00\xff",
+        "pro",
+        None,
+        1,
+        ["a,b", "{c}"],
+        "{1.10,NULL}",
+        "{pro,free}",
+    )
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class Client:
             raise
 
     def _do_aside(self, step: Query) -> list[Any] | None:
-        if self._database is None or self._open().info.transaction_status != TransactionStatus.IDLE:
+        if self._open().info.transaction_status != TransactionStatus.IDLE:
             return None
         try:
             return self._do(replace(step, aside=False))
@@ -273,7 +273,7 @@ class AsyncClient:
             raise
 
     async def _do_aside(self, step: Query) -> list[Any] | None:
-        if self._database is None or (await self._open()).info.transaction_status != TransactionStatus.IDLE:
+        if (await self._open()).info.transaction_status != TransactionStatus.IDLE:
             return None
         try:
             return await self._do(replace(step, aside=False))
