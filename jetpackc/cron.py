@@ -4,9 +4,10 @@ Debian's cron does where clocks are put forward or back."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
+
+from jetpackc.records import dataclass
 
 FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
 NICKNAMES = {

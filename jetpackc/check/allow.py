@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from jetpackc.check.probe import is_probe
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Diagnostic, Fix, Severity, has_errors
 from jetpackc.diagnostics.registry import RULES
 from jetpackc.diagnostics.rules import flow, names, syntax
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

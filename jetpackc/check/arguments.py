@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jetpackc.check.report import Report, listed
 from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import expansion, types as rules
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

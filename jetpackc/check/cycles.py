@@ -7,7 +7,6 @@ is bounded when a guard on it reads what the cycle changes (a retry that counts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jetpackc.check.types import BOOL, INT, INTERVAL, NUMERIC, TEXT, array_of
 from jetpackc.ir.model import Expr, Literal, Type
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

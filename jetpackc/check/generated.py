@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import names as rules
 from jetpackc.ir.chart import LIFECYCLE
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -7,7 +7,6 @@ machine that uses it may well leave a part of it idle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
 from jetpackc.check import walk
@@ -17,6 +16,7 @@ from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 
 Guarded = ir.Clause | ir.Branch
 _SHOWN = 4

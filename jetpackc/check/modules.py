@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields as fields_of, is_dataclass
+from dataclasses import fields as fields_of, is_dataclass
 
 from jetpackc.check import machines
 from jetpackc.check.declarations import Declarations, Parts
@@ -16,6 +16,7 @@ from jetpackc.check.schedules import schedules
 from jetpackc.check.scope import ModuleScope
 from jetpackc.diagnostics.rules import names as name_rules, syntax as syntax_rules
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from jetpackc.check import modules
 from jetpackc.check.declarations import declarations
@@ -22,6 +21,7 @@ from jetpackc.diagnostics.model import Diagnostic, has_errors
 from jetpackc.diagnostics.rules import flow, names, syntax
 from jetpackc.ir import model as ir
 from jetpackc.ir.kin import Kin
+from jetpackc.records import dataclass
 from jetpackc.syntax import ast
 
 _BREAKS_FLOW = frozenset(

@@ -7,7 +7,6 @@ of a state around it; ERROR always the same; the others none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.check.names import equal_payloads, ir_fields
@@ -19,6 +18,7 @@ from jetpackc.check.types import show
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

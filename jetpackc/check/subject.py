@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from jetpackc.check.report import Report
@@ -11,6 +11,7 @@ from jetpackc.check.solver import ANYTHING, Known, Outcome, Terms
 from jetpackc.check.traces import Traces
 from jetpackc.diagnostics.model import Fix, Label, Rule
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 
 

@@ -6,13 +6,14 @@ So these checks speak beside J090, about the parts of the language that this ver
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Fix
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.diagnostics.suggest import did_you_mean
 from jetpackc.ir import chart
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

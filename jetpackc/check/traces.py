@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.check import walk
 from jetpackc.ir import chart, model as ir, text
+from jetpackc.records import dataclass
 
 _SHOWN = 6
 """How many hops of a chain are written out; of a longer one the middle is left out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +11,7 @@ from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir.chart import LOCKED
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

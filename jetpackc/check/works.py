@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.check.report import Report, listed
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import tests as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 from jetpackc.syntax import ast
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -14,6 +14,7 @@ from jetpackc.cli.errors import Failure, Usage
 from jetpackc.cli.machines import Field, Machine, interval, values
 from jetpackc.cli.output import say
 from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.records import dataclass
 
 if TYPE_CHECKING:
     import psycopg

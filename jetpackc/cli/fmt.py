@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from jetpackc.cli.errors import Usage, missing
 from jetpackc.cli.files import rewrite
 from jetpackc.cli.output import say
 from jetpackc.cli.project import decoded, print_diagnostics
+from jetpackc.records import dataclass
 from jetpackc.source import Source
 
 _STDIN = Path("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from jetpackc.cli.errors import DATABASE, Failure, Usage
 from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.records import dataclass
 
 if TYPE_CHECKING:
     import psycopg

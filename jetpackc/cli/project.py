@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +13,7 @@ import click
 from jetpackc.cli.errors import Failure, Usage, missing
 from jetpackc.cli.output import colored, columns, say
 from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
+from jetpackc.records import dataclass
 from jetpackc.source import Source
 
 if TYPE_CHECKING:

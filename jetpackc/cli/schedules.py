@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from jetpackc.cli.machines import machines
 from jetpackc.cli.output import dim, fault, say, strong
 from jetpackc.cli.project import compile_or_fail, files_argument
 from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.records import dataclass
 
 if TYPE_CHECKING:
     import psycopg

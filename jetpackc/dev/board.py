@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from jetpackc.records import dataclass
 
 SHOWN = 20
 """Stuck and failed tasks that are listed one by one."""

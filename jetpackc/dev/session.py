@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,7 @@ from jetpackc.dev.screen import Screen
 from jetpackc.dev.watch import TICK, state, ticks
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 
 SEED = "dev.sql"
 BEGIN_ANEW = "to begin anew with an empty database, stop and remove `.jetpack`"

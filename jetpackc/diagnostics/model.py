@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 
 

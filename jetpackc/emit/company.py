@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.emit.names import Names
 from jetpackc.emit.sql import Sql, array_literal, json_literal, literal
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.news import DONE, FLUSHED, UPDATE, News
+from jetpackc.records import dataclass
 
 Routes = dict[str, set[str]]
 """The events that go to tasks of each machine."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from jetpackc.emit.sql import Sql, array_from_json, from_json, interval_literal, literal, scalar_from_json, sql_type
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 
 _OPERATORS = {"==": "=", "!=": "<>", "++": "||"}
 _ORDERED = frozenset(("<", "<=", ">", ">="))

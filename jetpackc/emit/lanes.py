@@ -6,13 +6,12 @@ the next claim of that lane counts and takes away. docs/decisions/0014-limits-in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.render import render
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import Sql, ident, literal
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 
 WHOLE = ""
 """The lane of the whole machine. Those of values begin with `=`, that of null is `-`."""

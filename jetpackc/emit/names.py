@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jetpackc.emit.sql import Sql, ident, qualified
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ the labelled block `clause` so that nothing runs behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from jetpackc.emit.expressions import Scope, expression, top
 from jetpackc.emit.sql import Sql, comment, interval_literal, json_object, literal
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 
 Lines = Iterator[str]

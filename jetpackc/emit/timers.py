@@ -7,7 +7,6 @@ moves none of another state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from jetpackc.check import walk
 from jetpackc.emit import retention
@@ -19,6 +18,7 @@ from jetpackc.emit.shape import PINNED, SETTINGS, Shape
 from jetpackc.emit.sql import Sql, ident, literal, qualified
 from jetpackc.emit.statements import Context, indent, place
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 
 EVENT = "timer"
 """The engine's own event: the first timer that is due fires. The history tells which one that was."""

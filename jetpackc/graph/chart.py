@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from jetpackc.graph.model import Arrow, Chart, Label, Node
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.text import expression, shortened, timer as timer_name
+from jetpackc.records import dataclass
 
 GUARD = 30
 """Characters of a guard, or of a delay, that are shown."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jetpackc.graph.model import Arrow, Chart, Node
+from jetpackc.records import dataclass
 
 TITLE, LINE = 13.0, 11.0
 """Sizes of the letters of titles, and of all else."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from jetpackc.records import dataclass
 
 NodeKind = Literal["plain", "composite", "final", "failure", "any", "machine", "start"]
 

@@ -10,9 +10,9 @@ first, then its rules in their order; a character that nothing takes is passed o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from jetpackc.highlight.classes import of_word, words
+from jetpackc.records import dataclass
 
 RESERVED = words("statement", "word_operator", "constant")
 """The words that are no names anywhere; the other words of the grammar are keywords only where they are due."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jetpackc.interpret.model import Task
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 from jetpackc.values import functions, operators
 from jetpackc.values.convert import cast, element, literal
 from jetpackc.values.text import Enums

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import groupby
 from math import ceil
 
 from jetpackc.interpret.model import Task
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 
 WHOLE = b""
 """The lane of the whole machine."""

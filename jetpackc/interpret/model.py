@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from jetpackc.ir.model import Type
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

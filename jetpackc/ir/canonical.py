@@ -22,7 +22,9 @@ VERSION = 1
 """Goes up when the shape of the JSON changes; `loads` refuses any other."""
 
 _NODES: dict[str, type] = {
-    cls.__name__: cls for cls in vars(model).values() if isinstance(cls, type) and cls.__module__ == model.__name__
+    cls.__name__: cls
+    for cls in vars(model).values()
+    if isinstance(cls, type) and cls.__module__.startswith(__package__)
 }
 
 

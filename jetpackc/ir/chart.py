@@ -6,9 +6,10 @@ Answers come from an index that is built once a machine object and kept for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Timer, Type, When
+from jetpackc.records import dataclass
 
 LIFECYCLE = frozenset(
     {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from jetpackc.ir.model import Clause, Machine, Module, Program, Send, Spawn, Statement, When
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ failure, and with the state's name behind it where some ancestor asks for that v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
 from jetpackc.ir import chart
 from jetpackc.ir.kin import Kin, clauses
 from jetpackc.ir.model import Tree
+from jetpackc.records import dataclass
 
 UPDATE, FLUSHED, DONE = "SUBTREE_UPDATE", "SUBTREE_FLUSHED", "CHILD_DONE"
 MARKS = {"plain": "", "final": "+", "failure": "-"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from jetpackc.diagnostics.model import Diagnostic, Rule
 from jetpackc.diagnostics.rules import migration as rules
 from jetpackc.emit.program import SUPPORT_VERSION
 from jetpackc.migrate.files import migration_files, number
+from jetpackc.records import dataclass
 
 NO_TRANSACTION = "-- jetpackc: no-transaction"
 LOCK = 7234839102  # the advisory lock that two `migrate` at once take in turn: an arbitrary number of ours

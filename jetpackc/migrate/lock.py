@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from jetpackc.emit import SqlObject
 from jetpackc.ir import canonical, model as ir
+from jetpackc.records import dataclass
 
 
 class LockError(ValueError):

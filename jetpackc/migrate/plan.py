@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from jetpackc.emit import SqlObject
 from jetpackc.ir import model as ir
 from jetpackc.migrate.lock import Entry, Lock
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import pwd
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jetpackc.postgres.errors import PostgresError
+from jetpackc.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ Names are kept as written; nothing is resolved here. A leading `///` comment bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.syntax.expressions import (
     Argument as Argument,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jetpackc.diagnostics.model import Diagnostic, Fix
 from jetpackc.diagnostics.rules import syntax as rules
+from jetpackc.records import dataclass
 from jetpackc.source import Source
 from jetpackc.syntax.scan import OPENING, brackets, end_of_last_token
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 
 

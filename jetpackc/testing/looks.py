@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from jetpackc.emit.company import Company
 from jetpackc.emit.names import Names
@@ -11,6 +10,7 @@ from jetpackc.emit.sql import Sql, literal
 from jetpackc.ir import chart
 from jetpackc.ir.model import Tree
 from jetpackc.ir.news import News
+from jetpackc.records import dataclass
 
 _FOLDED = {
     "count": "count(*) filter (where k.wanted)",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jetpack_runtime import Hop, TaskView
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.ir import model as ir
+from jetpackc.records import dataclass
 
 Hopped = tuple[str, str, str, str]
 """A transition that a task took: machine, state, event, state."""

@@ -6,10 +6,10 @@ A transition is an arrow that stands in the source: what sugar and templates of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from jetpackc.check import walk
 from jetpackc.ir import chart, model as ir, text
+from jetpackc.records import dataclass
 from jetpackc.source import Source, Span
 from jetpackc.testing.model import Hopped
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from jetpackc.diagnostics.rules import tests as rules
 from jetpackc.ir import model as ir
 from jetpackc.ir.news import News
 from jetpackc.ir.text import expression
+from jetpackc.records import dataclass
 from jetpackc.source import Span
 from jetpackc.testing import questions
 from jetpackc.testing.model import FailedError

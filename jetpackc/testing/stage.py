@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +15,7 @@ from jetpack_runtime import sql as runtime
 from psycopg import sql
 
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 from jetpackc.testing.stubs import Answer, Stubs
 
 BATCH = 100

@@ -6,13 +6,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from jetpackc.ir.model import Type
+from jetpackc.records import dataclass
 from jetpackc.values.errors import BAD_MOMENT, BAD_TEXT, CHECK, OUT_OF_RANGE, UndoneError
 from jetpackc.values.numbers import tidy, whole
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from jetpackc.graph import LayoutError, chart_of, drawing
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 
 Json = dict[str, object]
 Stamp = tuple[tuple[int, int] | None, ...]

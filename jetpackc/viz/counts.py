@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 import psycopg
 from psycopg import sql
+
+from jetpackc.records import dataclass
 
 SECOND = 1.0
 """Seconds between two questions about a machine, at the least."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from fractions import Fraction
 
@@ -30,6 +30,7 @@ from jetpackc.check.solver.values import (
 )
 from jetpackc.check.types import INT_RANGES
 from jetpackc.ir import chart, model as ir
+from jetpackc.records import dataclass
 
 
 class Outcome(Enum):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jetpackc.check.solver.formulas import All, Atom, Formula, Some, Term
 from jetpackc.check.solver.values import Values
+from jetpackc.records import dataclass
 
 _BUDGET = 400
 """How many cases one question may look at before it is given up, with the answer that it may be."""

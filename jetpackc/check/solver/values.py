@@ -7,9 +7,10 @@ types have points: these values, or all but these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+
+from jetpackc.records import dataclass
 
 Number = int | float | Fraction
 Cut = tuple[Number, int]

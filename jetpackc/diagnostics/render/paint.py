@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jetpackc.diagnostics.model import Severity
+from jetpackc.records import dataclass
 
 _SEVERITY = {Severity.ERROR: "1;31", Severity.WARNING: "1;33"}
 

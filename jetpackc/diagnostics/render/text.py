@@ -12,7 +12,6 @@ error[J101]: no state `runing` in machine `mail`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
 
@@ -20,6 +19,7 @@ from jetpackc.diagnostics.model import Diagnostic, Fix, Label
 from jetpackc.diagnostics.render.order import end_of, in_order, one_line, printable
 from jetpackc.diagnostics.render.paint import Paint
 from jetpackc.diagnostics.render.width import shown, width_of
+from jetpackc.records import dataclass
 from jetpackc.source import Source
 
 _LEAST = 20

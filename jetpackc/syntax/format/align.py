@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from jetpackc.diagnostics.render.width import width_of
+from jetpackc.records import dataclass
 from jetpackc.syntax.format.doc import WIDTH, Line
 
 _FURTHEST = 32

@@ -8,9 +8,10 @@ taken. A group with a break in it that must be taken never fits.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jetpackc.diagnostics.render.width import width_of
+from jetpackc.records import dataclass
 
 WIDTH = 96
 """The longest line that is written where there is another way, in columns. Comments do not count."""

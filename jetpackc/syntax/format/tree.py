@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from jetpackc.records import dataclass
 from jetpackc.syntax.driver import Tree
 from jetpackc.syntax.format.tokens import Token, Tokens
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from jetpackc.records import dataclass
 
 Groups = Mapping[str, str]
 Text = str | Callable[[Groups], str]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from jetpackc.records import dataclass
 from jetpackc.syntax.habits.model import LITERAL, MACHINE, QUOTED, STATE, TOP, quoted, snake, type_of
 from jetpackc.syntax.scan import CLOSING, OPENING, tokens
 
