@@ -119,3 +119,25 @@ def test_one_that_is_there_already_is_no_child_and_is_not_counted() -> None:
     assert (world.tasks[id].state, world.tasks[id].vars["left"]) == ("done", 2)
     full = world.create("m.round", {"rooms": [1]}, "postgres")
     assert world.send(full, "GO", {}, "postgres").state == "done"
+
+
+NULLS = """\
+module m
+machine trip(cities: text[]) {
+  initial state open { on GO -> done { spawn hotel(city: city) for city in cities } }
+  final state done
+}
+machine hotel(city: text, stars: int = 3) { initial state open { on GO -> done } final state done }
+"""
+
+
+def test_an_element_that_is_null_goes_to_no_param_that_must_be_given(fresh: Callable[[str], str]) -> None:
+    world = World(program(NULLS), datetime(2026, 1, 1, tzinfo=UTC))
+    id = world.create("m.trip", {"cities": ["Oslo", None]}, "postgres")
+    with pytest.raises(UndoneError) as found:
+        world.send(id, "GO", {}, "postgres")
+    assert (found.value.sqlstate, len(world.tasks), world.tasks[id].state) == ("22023", 1, "open")
+    with psycopg.connect(fresh(NULLS), autocommit=True) as db:
+        db.execute("select m.trip_create_many(%s)", (Jsonb([{"cities": ["Oslo", None]}]),))
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="task 2 of m.hotel: it needs field 'city'"):
+            db.execute("select m.trip_send_go(id) from m.trip")

@@ -15,7 +15,7 @@ from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import full_name
 from jetpackc.records import dataclass
 from jetpackc.values.convert import cast, to_json
-from jetpackc.values.errors import FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
+from jetpackc.values.errors import BAD_CALL, FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.values.fields import lacking, values
 from jetpackc.values.text import Enums
 
@@ -65,6 +65,8 @@ class Dispatch:
             value, type = new.arguments.get(param.name, (None, param.type))
             given = cast(value, type, param.type, self.enums)
             task.params[param.name] = _default(param, scope) if given is None else given
+            if task.params[param.name] is None and not param.type.optional:
+                raise UndoneError(BAD_CALL, f"{task.machine} needs {param.name}")
         for var in self.machine.vars:
             task.vars[var.name] = _default(var, scope)
         if new.priority is not None:
