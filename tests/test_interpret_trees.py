@@ -139,5 +139,5 @@ def test_an_element_that_is_null_goes_to_no_param_that_must_be_given(fresh: Call
     assert (found.value.sqlstate, len(world.tasks), world.tasks[id].state) == ("22023", 1, "open")
     with psycopg.connect(fresh(NULLS), autocommit=True) as db:
         db.execute("select m.trip_create_many(%s)", (Jsonb([{"cities": ["Oslo", None]}]),))
-        with pytest.raises(psycopg.errors.InvalidParameterValue, match="task 2 of m.hotel: it needs field 'city'"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"task 2 of m\.hotel: it needs field 'city'"):
             db.execute("select m.trip_send_go(id) from m.trip")

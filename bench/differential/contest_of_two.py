@@ -106,10 +106,13 @@ class Both:
     def _new_id(self, new: Spawned, parent: int | None) -> int:
         """The id that Postgres gave to such a task in this step; where it undid the step, one it may have given."""
         made = (id for id in self._ids.get((new.machine, parent), ()) if id in self._fresh)
-        found = sorted(id for id in made if id not in self.world.tasks)
+        found = sorted(id for id in made if self._is_free(id))
         if not found:
-            return next(id for id in self._undone if id not in self.world.tasks)
+            return next(filter(self._is_free, self._undone))
         return next((id for id in found if self._is_made_of(id, new)), found[0])
+
+    def _is_free(self, id: int) -> bool:
+        return id not in self.world.tasks and id not in self.world.given
 
     def _is_made_of(self, id: int, new: Spawned) -> bool:
         """Whether a row has this key and these params: tasks of one step have ids in no order that is promised."""
@@ -249,14 +252,13 @@ class Both:
         return sorted([task.id, task.attempts, task.state] for task in claimed) or None
 
     def _resolved(self, step: Resolve) -> dict[str, str]:
-        """Ended in the order of ids, as a batch is in Postgres."""
-        worker, there = self._worker(step.machine).name, [(self._at(end.task), end) for end in step.ends]
-        ended = [(task.id, end) for task, end in there if task and -1 < end.lease < len(self.leases.get(task.id, ()))]
-        found = {}
-        for id, end in sorted(ended, key=lambda each: each[0]):
-            event = Event(end.event, end.payload, end.set)
-            found[str(id)] = self.world.resolve(worker, id, self.leases[id][end.lease][1], event)
-        return found
+        there = [(self._at(end.task), end) for end in step.ends]
+        ends = {
+            task.id: (self.leases[task.id][end.lease][1], Event(end.event, end.payload, end.set))
+            for task, end in there
+            if task and -1 < end.lease < len(self.leases.get(task.id, ()))
+        }
+        return {str(id): told for id, told in self.world.resolve(self._worker(step.machine).name, ends).items()}
 
     # ------------------------------------------------------------ all there is
 

@@ -226,7 +226,7 @@ class Story:
         if lease is None:
             raise Usage(f"no handler runs for task {id}, which is in `{task.state}`", "`claim` starts what can be run")
         payload = _json(values(f"`{event}`", words, self._outcome(task, event), machine))
-        return lambda: self._world.resolve(WORKER, id, lease.token, Event(event, payload))
+        return lambda: self._world.resolve(WORKER, {id: (lease.token, Event(event, payload))})[id]
 
     def _outcome(self, task: Task, event: str) -> tuple[Any, ...]:
         found = fields_of(self._manifests[task.machine]["work"][task.state]["outcomes"].get(event, ()))

@@ -55,8 +55,10 @@ class Dispatch:
     """Gives the id of a task to be made, or of the one that it would meet."""
     meets: Callable[[Spawned], bool] = bool
     """Whether a task to be made would meet one that is there."""
-    rests: bool = True
+    rests: bool = False
     """Whether it has entered a state since SUBTREE_FLUSHED."""
+    asked: bool = False
+    """Whether it has come to rest in a state that handles SUBTREE_FLUSHED, with nothing unfinished below."""
 
     def begin(self, new: Spawned) -> None:
         """Tasks: params as they are given, else defaults; then the enters of the initial state. Raises UndoneError."""
@@ -89,7 +91,7 @@ class Dispatch:
             self.task.vars |= values(given, event.set, self.enums)
             self.assigned |= {var.name for var in given}
         payload, fields = self.read(event)
-        clause, state, self.rests = self._pick(event.name, fields), self.task.state, False
+        clause, state = self._pick(event.name, fields), self.task.state
         if clause is None:
             return False
         move = self._clause(clause, fields)
@@ -142,7 +144,7 @@ class Dispatch:
             move = self._move(move)
             self.record(None, None, state, self.task.state)
         if self._is_flushed() and (clause := self._pick(FLUSHED, _NONE)):
-            self.rests, state = False, self.task.state
+            state = self.task.state
             move = self._clause(clause)
             following = self._move(move) if move else None
             self.record(FLUSHED, None, state, self.task.state)
@@ -162,8 +164,13 @@ class Dispatch:
 
     def _is_flushed(self) -> bool:
         """Trees: it has come to rest, and none below it is unfinished, of those it makes now neither."""
+        if not (self.rests and chart.clauses(self.machine, self.task.state, FLUSHED)):
+            return False
+        self.rests = False
         made = any(not new.root and not self.meets(new) for new in self.spawned)
-        return self.rests and not made and all(one.kind != "plain" for one in self.task.known.values())
+        flushed = not made and all(one.kind != "plain" for one in self.task.known.values())
+        self.asked = self.asked or flushed
+        return flushed
 
     def _pick(self, event: str, fields: Mapping[str, Any]) -> ir.Clause | None:
         """Events: clauses from top to bottom, then those of the states around, then the machine's."""

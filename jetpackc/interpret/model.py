@@ -30,10 +30,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """What could not be dispatched to a task, and why."""
+    """What could not be dispatched to a task, and why; the message, where it was one."""
 
     event: Event
     error: str
+    message: Message | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +66,8 @@ class Task:
     due: datetime | None = None
     known: Mapping[int, Known] = field(default_factory=dict)
     deferred: tuple[tuple[Event, str], ...] = ()
-    result: Any = None
+    result: tuple[Any] | None = None
+    """What its final state has returned, in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Message:
     event: Event | None = None
     way: str = ""
     news: Mapping[int, Known] = field(default_factory=dict)
+    ended: tuple[int, ...] = ()
+    """Of the children that it tells of, those that have just ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 from jetpackc.interpret.dispatch import Dispatch
 from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.lanes import Lanes
-from jetpackc.interpret.model import Event, Hop, Lease, Sent, Spawned, Stuck, Task
-from jetpackc.interpret.trees import Trees
+from jetpackc.interpret.model import Event, Hop, Known, Lease, Sent, Spawned, Stuck, Task
+from jetpackc.interpret.trees import Outbox, Post, Trees
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin
 from jetpackc.values.convert import to_json
@@ -77,6 +77,9 @@ class World(Trees):
         self._keys: dict[tuple[str, str], int] = {}
         self._answers: dict[tuple[int, str], Sent] = {}
         self.inbox = []
+        self.outbox = Outbox()
+        self.given: set[int] = set()
+        """The ids of tasks that are to be made."""
         self.kin = Kin(program)
 
     # ------------------------------------------------------------ for everybody: what fails, the caller is told
@@ -88,7 +91,7 @@ class World(Trees):
 
     def create_many(self, machine: str, tasks: Sequence[Mapping[str, Any]], actor: str) -> list[int]:
         """New tasks, all or none; their ids in the order given."""
-        with self.whole():
+        with self.together():
             return [self._ask(machine, task, actor) for task in tasks]
 
     def send(self, id: int, event: str, payload: Any, actor: str, key: str | None = None) -> Sent:
@@ -115,9 +118,16 @@ class World(Trees):
         with self.whole():
             queues = chart.clauses(self.machine_of(task), task.state, chart.LOCKED)
             self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if queues else None)
-            if task.stuck.event.name != chart.LOCKED:
-                self._apply(self.tasks[id], task.stuck.event, actor)
+            with self.together():
+                self._take_up(self.tasks[id], task.stuck, actor)
             return Sent(True, self.tasks[id].state)
+
+    def _take_up(self, task: Task, stuck: Stuck, actor: str) -> None:
+        if stuck.message is not None:
+            own = stuck.message.event is not None and not stuck.message.way
+            self.hear(task.id, [replace(stuck.message, actor=actor) if own else stuck.message])
+        elif stuck.event.name != chart.LOCKED:
+            self._apply(task, stuck.event, actor)
 
     def _ask(self, machine: str, given: Mapping[str, Any], actor: str) -> int:
         found, enums = self._machines[machine]
@@ -140,7 +150,7 @@ class World(Trees):
         """At most one: an event that would break a `unique` changes nothing, and stands in the history as refused."""
         payload, _ = self.dispatch(task, actor).read(event)
         try:
-            with self.whole():
+            with self.together():
                 if self.taken(task, event, actor):
                     return True
             self.untaken(task, Event(event.name, payload or None), actor)
@@ -159,47 +169,51 @@ class World(Trees):
         own = [task for task in self.tasks.values() if task.machine == machine]
         ready = sorted(filter(self._is_claimable, own), key=_turn)
         chosen = self._lanes.choose(self._machines[machine][0], worker, own, ready, limit=limit, now=self.now)
-        locked = [task.id for task in chosen if self.step(task, Event(chart.LOCKED), worker) == "applied"]
+        told: dict[int, str] = {}
+        for _, batch in groupby(chosen, key=lambda task: task.priority):
+            told |= self._batch([(task, Event(chart.LOCKED)) for task in batch], worker)
+        locked = [task.id for task in chosen if told[task.id] == "applied"]
         running = [self.tasks[id] for id in locked if self._state(self.tasks[id]).run is not None]
         for task in running:
             task.lease = Lease(worker, next(self._tokens))
         return running
 
-    def resolve(self, worker: str, id: int, token: int, event: Event) -> str:
-        """Work: end a run; what became of it. The result behind a lost lease is refused, and recorded."""
-        task = self.tasks.get(id)
-        if task is None:
+    def resolve(self, worker: str, ends: Mapping[int, tuple[int, Event]]) -> dict[int, str]:
+        """Work: end runs, each known by its token; what became of them. The result behind a lost lease is refused, and
+        recorded."""
+        mine = {id: self.tasks[id].lease == Lease(worker, token) for id, (token, _) in ends.items() if id in self.tasks}
+        self._resolved |= {ends[id][0] for id, held in mine.items() if held}
+        told = self._batch([(self.tasks[id], ends[id][1]) for id in sorted(mine) if mine[id]], worker)
+        for id in sorted(ends.keys() - told.keys()):
+            told[id] = self._late(worker, id, *ends[id])
+        return told
+
+    def _late(self, worker: str, id: int, token: int, event: Event) -> str:
+        if id not in self.tasks:
             return "missing"
-        if task.lease != Lease(worker, token):
-            if token in self._resolved:
-                return "duplicate"
-            self._note(task, "late", {"event": event.name, "payload": event.payload}, worker)
-            return "lost"
-        self._resolved.add(token)
-        return self.step(task, event, worker)
+        if token in self._resolved:
+            return "duplicate"
+        self._note(self.tasks[id], "late", {"event": event.name, "payload": event.payload}, worker)
+        return "lost"
 
     def sweep(self, gone: Sequence[str], grace: timedelta = NO_TIME) -> int:
         """Work: do what is due by now; gives how many. `gone` are workers that are no more; a worker that lives has
         `grace` to end by itself a run that takes too long."""
-        order = {machine: turn for turn, machine in enumerate(self._machines)}
-        running = sorted(self.tasks.values(), key=lambda task: (order[task.machine], *_turn(task)))
-        due = [(task, event) for task in running if (event := self._due(task, gone, grace))]
-        for task, event in due:
-            self.step(task, Event(event), SWEEPER)
-        return len(due)
+        count = 0
+        for machine in self._machines:
+            running = sorted((task for task in self.tasks.values() if task.machine == machine), key=_turn)
+            due = [(task, Event(event)) for task in running if (event := self._due(task, gone, grace))]
+            self._batch(due, SWEEPER)
+            count += len(due)
+        return count
 
     def fire(self, machine: str, limit: int) -> int:
         """Timers: of the tasks whose timers are due by now up to `limit`, the earliest first, each one timer; gives how
         many. One that fails has fired all the same."""
         due = [task for task in self.tasks.values() if task.machine == machine and task.due and task.due <= self.now]
         due.sort(key=lambda task: (task.due, task.id))
-        for task in sorted(due[:limit], key=lambda task: task.id):
-            if self.step(task, _TIMER, SWEEPER) == "failed" and self.tasks[task.id].due == task.due:
-                dispatch = self.dispatch(self.tasks[task.id], SWEEPER)
-                _, payload = dispatch.spend()
-                dispatch.record("spent", payload, dispatch.task.state, None)
-                self._commit(dispatch)
-        return len(due[:limit])
+        told = self._batch([(task, _TIMER) for task in sorted(due[:limit], key=lambda task: task.id)], SWEEPER)
+        return len(told)
 
     def next_due(self) -> datetime | None:
         """Timers: the next moment at which one is due, which may have passed."""
@@ -222,23 +236,40 @@ class World(Trees):
 
     # ------------------------------------------------------------ one step of a batch
 
-    def step(self, task: Task, event: Event, actor: str) -> str:
-        """What became of one task of a batch. A step that cannot be made is an ERROR, once, where that is taken; else
-        the task is stuck. Others never stop for it."""
-        told, why = self._try(task, event, actor)
-        if told is not None:
-            return told
-        if event.name != "ERROR" and self._try(task, _error("transition", why), actor)[0] == "applied":
-            return "failed"
-        self._note(task, "stuck", why, actor, stuck=Stuck(event, why), lease=None, run_at=None)
-        return "stuck"
-
-    def _try(self, task: Task, event: Event, actor: str) -> tuple[str | None, str]:
+    def _batch(self, steps: Sequence[tuple[Task, Event]], actor: str) -> dict[int, str]:
+        """What became of each task of a batch: all of them together, or where one cannot make its step each alone.
+        Others never stop for it."""
         try:
-            with self.whole():
-                return self._apply(task, event, actor), ""
+            with self.together():
+                return {task.id: self._apply(task, event, actor) for task, event in steps}
+        except UndoneError:
+            return {task.id: self._step(self.tasks[task.id], event, actor) for task, event in steps}
+
+    def _step(self, task: Task, event: Event, actor: str) -> str:
+        try:
+            with self.together():
+                return self._apply(task, event, actor)
         except UndoneError as error:
-            return None, str(error)
+            told = self.trouble(task, Stuck(event, str(error)), actor)
+        if event is _TIMER and told == "failed" and self.tasks[task.id].due == task.due:  # it has fired all the same
+            dispatch = self.dispatch(self.tasks[task.id], SWEEPER)
+            _, payload = dispatch.spend()
+            dispatch.record("spent", payload, dispatch.task.state, None)
+            with self.together():
+                self._commit(dispatch)
+        return told
+
+    def trouble(self, task: Task, stuck: Stuck, actor: str) -> str:
+        """A step that cannot be made is an ERROR, once, where that is taken; else the task is stuck."""
+        if stuck.event.name != "ERROR":
+            try:
+                with self.together():
+                    if self._apply(task, _error("transition", stuck.error), actor) == "applied":
+                        return "failed"
+            except UndoneError as error:
+                stuck = replace(stuck, error=str(error))
+        self._note(task, "stuck", stuck.error, actor, stuck=stuck, lease=None, run_at=None)
+        return "stuck"
 
     def _apply(self, task: Task, event: Event, actor: str) -> str:
         """Work: dispatch an event; what no clause takes, or lacks a field of its payload, may be an ERROR instead."""
@@ -296,10 +327,9 @@ class World(Trees):
     def _results(self, parent: int) -> list[Any]:
         """Trees: what the children have returned, in the order of their ids."""
         found = sorted((task for task in self.tasks.values() if task.parent == parent), key=lambda task: task.id)
-        results = (self.result_of(task) for task in found)
-        return [result[0] for result in results if result is not None]
+        return [task.result[0] for task in found if task.result is not None]
 
-    def result_of(self, task: Task) -> tuple[Any] | None:
+    def _result(self, task: Task) -> tuple[Any] | None:
         state, enums = self._state(task), self._machines[task.machine][1]
         if state.result is None:
             return None
@@ -308,9 +338,13 @@ class World(Trees):
 
     def _meet(self, new: Spawned, parent: Task) -> int:
         """Trees: the id that a task will have, or that of the one it meets under `unique … or return`."""
-        id = self._new_id(new, None if new.root else parent.id)
         other = self._there(new)
-        return id if other is None else other.id
+        return self._give(new, parent) if other is None else other.id
+
+    def _give(self, new: Spawned, parent: Task | None) -> int:
+        id = self._new_id(new, None if new.root or parent is None else parent.id)
+        self.given.add(id)
+        return id
 
     def _there(self, new: Spawned) -> Task | None:
         """The task that a new one would meet."""
@@ -320,11 +354,19 @@ class World(Trees):
         unique, other = self._conflict(task) or (None, None)
         return other if unique and unique.verdict == "return" else None
 
+    def _make(self, spawned: Sequence[tuple[Task, Spawned, datetime, str]]) -> None:
+        """Trees: the tasks that a dispatch has spawned, or a batch, machine by machine."""
+        for machine in sorted({new.machine for _, new, _, _ in spawned}):
+            with self.together():
+                for parent, new, at, actor in sorted(spawned, key=lambda one: one[0].id):
+                    if new.machine == machine:
+                        self._create(new, parent, at, actor)
+
     def _create(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
         """Tasks: one more row; or, under `unique … or return`, the one that is there."""
         machine, enums = self._machines[new.machine]
         above = None if new.root else parent
-        id = new.id if new.id is not None else self._new_id(new, above.id if above else None)
+        id = new.id if new.id is not None else self._give(new, parent)
         if id in self.tasks:
             return id
         task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, key=new.key)
@@ -339,26 +381,28 @@ class World(Trees):
         return id
 
     def _commit(self, dispatch: Dispatch) -> None:
-        """One dispatch: what came of it holds from now on; then the tasks that it spawns are made."""
-        task = dispatch.task
+        """One dispatch: what came of it holds from now on; what it spawns is counted."""
+        task, before = dispatch.task, self.tasks.get(dispatch.task.id)
         if found := self._conflict(task):
             raise BrokenError(task.id, found[0])
-        due = self.tasks[task.id].due if task.id in self.tasks else None
         task.due = None if task.stuck else min((one for one in task.timers if one), default=None)
-        if task.due and (due is None or task.due < due):
+        if task.due and (before is None or before.due is None or task.due < before.due):
             task.due = max(task.due, dispatch.at)
-        before = self.tasks.get(task.id)
+        task.result = self._result(task)
         self.tasks[task.id] = task
         self.history += dispatch.hops
+        self.outbox.before.setdefault(task.id, before)
+        self.outbox.posts += (Post(task.id, dispatch.actor, event, kin, to) for kin, to, event in dispatch.sent)
+        if dispatch.asked:
+            self.outbox.asked.add(task.id)
+        born: dict[int, Known] = {}
         for new in dispatch.spawned:
-            count = len(self.tasks)
-            made = self._create(new, task, dispatch.at, dispatch.actor)
-            if not new.root and len(self.tasks) > count:
-                self.know(task, {made: self.as_known(self.tasks[made], self.machine_of(self.tasks[made]).initial)})
-        self.post(dispatch)
-        initial = self.machine_of(task).initial
-        if task.state != (before.state if before else initial):
-            self.tell(task, {task.id: self.as_known(task, task.state)})
+            id = new.id
+            if not new.root and not (self._there(new) if id is None else id in self.tasks):
+                id = self._give(new, task) if id is None else id
+                born[id] = self.as_known(new.machine, self._machines[new.machine][0].initial)
+            self.outbox.spawned.append((task, replace(new, id=id), dispatch.at, dispatch.actor))
+        self.know(task, born)
 
     def _conflict(self, task: Task) -> tuple[ir.Unique, Task] | None:
         """At most one: the first `unique` that does not hold, and the other task that has the same values."""
@@ -375,18 +419,32 @@ class World(Trees):
         """A row of the history of what moves no task."""
         dispatch = self.dispatch(task, actor, **changes)
         dispatch.record(event, payload, task.state, None)
-        self._commit(dispatch)
+        with self.together():
+            self._commit(dispatch)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
         """One dispatch: all of what is done inside, or nothing."""
-        tasks, length, inbox, keys = dict(self.tasks), len(self.history), list(self.inbox), dict(self._keys)
+        kept = dict(self.tasks), list(self.inbox), dict(self._keys), set(self.given)
+        length = len(self.history)
         try:
             yield
         except UndoneError:
-            self.tasks, self.inbox, self._keys = tasks, inbox, keys
+            self.tasks, self.inbox, self._keys, self.given = kept
             del self.history[length:]
             raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Messages: what is done inside is one with the tasks that it spawns, and the messages that it leaves."""
+        with self.whole():
+            outer, self.outbox = self.outbox, Outbox()
+            try:
+                yield
+                self._make(self.outbox.spawned)
+                self.tell()
+            finally:
+                self.outbox = outer
 
     def _task(self, id: int) -> Task:
         if id not in self.tasks:
