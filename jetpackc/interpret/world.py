@@ -374,6 +374,7 @@ class World(Trees):
             task.parent, task.root, task.depth = above.id, above.root, above.depth + 1
         dispatch = self._begun(machine, enums, task, at, actor)
         dispatch.begin(new)
+        self.given.discard(id)
         unique, other = self._conflict(task) or (None, None)
         if unique and other and unique.verdict == "return":
             return other.id
