@@ -181,6 +181,8 @@ TEST_SAFE = {
     "mock work hangs": "stub work hangs",
     "spawn m": "create m",
     "given m as x": "create m as x",
+    "child m as x": "spawned m as x",
+    "stub work crashes": "stub work dies",
     "dispatch NEXT": "send NEXT",
     "raise NEXT": "send NEXT",
     "stub work return ()": "stub work returns ()",

@@ -21,7 +21,7 @@ _SECONDS = re.compile(r"  \d+\.\d\d s$", re.MULTILINE)
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The page's program and what stands beside it."""
-    (program,) = blocks(PAGE, "jet")
+    program, _ = blocks(PAGE, "jet")
     (tmp_path / "workflows.jet").write_text(program)
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "payments.py").write_text(blocks(PAGE, "python")[0])
@@ -36,6 +36,13 @@ def test_the_stories_are_told_as_the_page_shows(cli: Cli, project: Path, postgre
         command, _, expected = shown.partition("\n")
         told = cli(*command.removeprefix("$ jetpackc ").split(), "--dsn", postgres.dsn())
         assert _SECONDS.sub("", told.out) == expected
+
+
+def test_a_story_of_spawned_tasks_holds(cli: Cli, tmp_path: Path, postgres: Server) -> None:
+    _, program = blocks(PAGE, "jet")
+    (tmp_path / "workflows.jet").write_text(program)
+    told = cli("test", "--dsn", postgres.dsn())
+    assert (told.code, told.out.splitlines()[-1]) == (0, "1 passed"), told.out
 
 
 def test_a_failure_is_told_as_the_page_shows(cli: Cli, project: Path, postgres: Server) -> None:

@@ -33,7 +33,7 @@ machine m {
     on SUCCESS -> b { increment n }
     on ERROR -> b
   }
-  final state b
+  final state b { on AGAIN { spawn self() } }
 }
 test "t" {
   create m

@@ -248,6 +248,167 @@ machine child {
     assert told.code == 0, told.out + told.err
 
 
+FAMILY = """module m
+event LOST
+machine order(parts: text[]) {
+  var lost: int = 0
+  initial state open {
+    enter { spawn part(name: x) for x in parts }
+    on GONE { increment lost }
+  }
+  final state closed
+  on CLOSE -> closed
+}
+machine part(name: text) {
+  initial state sent {
+    on LOST -> lost
+    on SPLIT { spawn part(name: name ++ "1") }
+  }
+  state lost { enter { send parent GONE  spawn root audit(what: name) }  after 1h -> over }
+  final state over
+}
+machine audit(what: text) {
+  initial state noted { on READ -> read }
+  final state read
+}
+schedule nightly cron "0 3 * * *" in "UTC" spawn audit(what: "night")
+"""
+
+
+def test_tasks_that_were_spawned_are_named_in_their_order(run: Run) -> None:
+    told = run(
+        'create order(parts: ["a", "b"]) as first',
+        'create order(parts: ["c"])',
+        "spawned part as a",
+        "spawned part of first as b",
+        "spawned part as c",
+        'expect a.name == "a" and b.name == "b" and c.name == "c" and c.parent == id',
+        "send b LOST",
+        "expect sent applied",
+        "expect b state lost",
+        "expect a state sent",
+        "expect first.lost == 1 and lost == 0",
+        "spawned audit as noted",
+        'expect noted.what == "b" and noted.parent is null',
+        "advance 3h",
+        "expect b state over",
+        "spawned audit as nightly",
+        'expect nightly.what == "night"',
+        "send nightly READ",
+        "expect nightly state read",
+        program=FAMILY,
+        options=("--paths",),
+    )
+    assert told.code == 0, told.out + told.err
+    assert "sent -LOST-> lost" not in told.out
+
+
+def test_children_of_children_are_named_by_their_parent(run: Run) -> None:
+    told = run(
+        'create order(parts: ["a", "b"])',
+        "spawned part as a",
+        "send a SPLIT",
+        "spawned part of a as below",
+        "spawned part as b",
+        'expect below.name == "a1" and b.name == "b"',
+        "expect below.parent == a.id and below.depth == 2",
+        program=FAMILY,
+    )
+    assert told.code == 0, told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (["spawned part as a", "spawned part as b"], "no other `part` has been spawned"),
+        (["spawned audit as a"], "no `audit` has been spawned"),
+        (["spawned part as a", "spawned part of a as b"], "it has no child `part`"),
+    ],
+)
+def test_a_task_that_was_not_spawned_is_told_with_what_happened(run: Run, statements: list[str], said: str) -> None:
+    told = run('create order(parts: ["a"]) as o', *statements, program=FAMILY)
+    assert told.code == 1
+    assert "error[J614]" in told.out
+    assert said in told.out
+    assert "m.part 2 is in sent" in told.out or "m.order 1 is in open" in told.out
+
+
+DYING = """module m
+machine job(kind: text) {
+  limit 1 per kind
+  initial state ready { on LOCKED_BY_WORKER -> running { increment attempts } }
+  state running {
+    run "m:work"
+    timeout 5m
+    on SUCCESS       -> done
+    on LEASE_EXPIRED -> ready
+    on TIMEOUT       -> slow
+    on ERROR         -> failed
+    on CANCEL        -> failed
+  }
+  final state done, slow
+  failure state failed
+}
+"""
+
+
+def test_a_worker_that_dies_keeps_its_task_until_its_lease_is_over(run: Run) -> None:
+    told = run(
+        "stub work dies twice",
+        "stub work returns ()",
+        'create job(kind: "a") as first',
+        'create job(kind: "a") as second',
+        "advance 29s",
+        "expect first state running",
+        "expect second state ready",
+        "advance 1s",
+        "expect first state ready",
+        "expect second state running",
+        "advance 30s",
+        "expect first state done",
+        "expect second state done",
+        "expect first.attempts == 2 and second.attempts == 2",
+        "expect first.entered_at - first.created_at >= 60s and first.entered_at - first.created_at < 60s + 100ms",
+        program=DYING,
+        options=("--paths",),
+    )
+    assert told.code == 0, told.out + told.err
+    assert "running -LEASE_EXPIRED-> ready" not in told.out
+
+
+def test_a_dead_worker_takes_nobody_elses_task_along(run: Run) -> None:
+    told = run(
+        "stub work hangs once",
+        "stub work dies once",
+        'create job(kind: "a") as hanging',
+        'create job(kind: "b") as dying',
+        'create job(kind: "c") as sound',
+        "expect sound state done",
+        "advance 1m",
+        "expect hanging.attempts == 1 and hanging.state == running",
+        "expect dying.attempts == 2 and dying.state == done",
+        "advance 4m",
+        "expect hanging state slow",
+        program=DYING,
+    )
+    assert told.code == 0, told.out + told.err
+
+
+def test_a_timeout_that_is_over_beats_the_lease_and_a_task_that_went_on_is_let_go(run: Run) -> None:
+    told = run(
+        "stub work dies",
+        'create job(kind: "a") as first',
+        'create job(kind: "b") as second',
+        "send second CANCEL",
+        "advance 30s",
+        "expect first state slow",
+        "expect second state failed",
+        "expect second.attempts == 1",
+        program=DYING.replace("timeout 5m", "timeout 20s"),
+    )
+    assert told.code == 0, told.out + told.err
+
+
 def test_a_rate_lets_go_as_time_goes_by(run: Run) -> None:
     program = """module m
 machine call(n: int) is task(max_attempts: 1) {

@@ -42,6 +42,7 @@ WORDS = (
         "failure",
     ),
     *("test", "create", "advance", "expect", "stub", "returns", "raises", "hangs", "once", "times", "sent", "applied"),
+    *("dies", "spawned", "of"),
     *("step", "enter", "exit", "after", "at", "timeout", "ignore", "defer", "raise", "module", "machine", "operator"),
     *(
         "return",
@@ -266,7 +267,7 @@ stubs = st.one_of(
     node(
         ast.Stub,
         work=states,
-        kind=st.just("hangs"),
+        kind=st.sampled_from(["hangs", "dies"]),
         event=st.none(),
         arguments=st.just(()),
         message=st.none(),
@@ -276,6 +277,7 @@ stubs = st.one_of(
 test_statements = st.one_of(
     stubs,
     node(ast.Create, machine=references, arguments=arguments, alias=maybe(names)),
+    node(ast.Spawned, machine=references, parent=maybe(names), alias=names),
     node(ast.Post, task=maybe(names), event=events, arguments=arguments),
     node(ast.Advance, value=expressions),
     node(ast.Expect, condition=expressions),

@@ -61,6 +61,11 @@ class Head:
         return Scope(self.module, report, params, variables, states=leaves, builtins=BUILTINS)
 
     @property
+    def name(self) -> str:
+        """`module.machine`."""
+        return f"{self.module.name}.{self.machine.name}"
+
+    @property
     def states(self) -> Sequence[str]:
         """All states, composite ones too."""
         return [state.name for state in self.machine.states]
@@ -110,6 +115,8 @@ class _Story:
         match node:
             case ast.Create():
                 return self._create(node)
+            case ast.Spawned():
+                return self._spawned(node)
             case ast.Post():
                 return self._send(node)
             case ast.Advance():
@@ -133,15 +140,7 @@ class _Story:
     # ------------------------------------------------------------ tasks
 
     def _create(self, node: ast.Create) -> ir.TestCreate | None:
-        known = self.module.machines
-        found = node.machine.text if node.machine.text in known else None
-        if found is None:
-            places = {name: head.machine.span for name, head in self.heads.items()}
-            self.report.unknown(
-                *(name_rules.UNKNOWN_MACHINE, "machine", node.machine.text, node.machine.span, known), declared=places
-            )
-        full = found if found is None or "." in found else f"{self.module.name}.{found}"
-        head = self.heads.get(full or "")
+        full, head = self._machine(node.machine)
         self._name(node.alias)
         self.tasks.append(head)
         self.former, self.latest = self.latest, len(self.tasks) - 1
@@ -149,6 +148,41 @@ class _Story:
             return None
         arguments = self._arguments(node.machine, node.arguments, _typed(head.machine.params), head.module)
         return ir.TestCreate(full, arguments, node.span)
+
+    def _machine(self, name: ast.Name) -> tuple[str | None, Head | None]:
+        """The machine that is meant, as `module.machine`, and what is known of it."""
+        known = self.module.machines
+        if name.text not in known:
+            places = {one: head.machine.span for one, head in self.heads.items()}
+            self.report.unknown(*(name_rules.UNKNOWN_MACHINE, "machine", name.text, name.span, known), declared=places)
+            return None, None
+        full = _full(name.text, self.module)
+        return full, self.heads.get(full)
+
+    def _spawned(self, node: ast.Spawned) -> ir.TestSpawned | None:
+        parent = self._known(node.parent, node.span) if node.parent is not None else None
+        full, head = self._machine(node.machine)
+        self._name(node.alias)
+        self.tasks.append(head)
+        if head is None or full is None or (node.parent is not None and parent is None):
+            return None
+        if not self._is_spawned(node.machine, full, parent[1] if parent is not None else None):
+            return None
+        return ir.TestSpawned(full, parent[0] if parent is not None else None, node.span)
+
+    def _is_spawned(self, name: ast.Name, full: str, parent: Head | None) -> bool:
+        """Whether a task of the machine may ever be spawned, by such a parent if one is named; else a finding."""
+        made = self.news.kin.spawned if parent is None else self.news.kin.children[parent.name]
+        if full in made:
+            return True
+        names = [one.removeprefix(f"{self.module.name}.") for one in made]
+        if parent is None:
+            message, help = f"nothing spawns `{name.text}`", f"a task that the test makes: `create {name.text}`"
+        else:
+            message = f"`{parent.machine.name}` has no `{name.text}` as a child"
+            help = f"it has {listed(names, 'and')}" if names else "it spawns no children"
+        self.report.add(rules.NEVER_SPAWNED, message, name.span, "never spawned", help=help)
+        return False
 
     def _name(self, alias: ast.Name | None) -> None:
         if alias is None:
@@ -163,7 +197,7 @@ class _Story:
     def _task(self, name: ast.Name | None, span: Span) -> int | None:
         """The task that is meant: the one of this name, else the one created last."""
         if name is not None and name.text not in self.names:
-            help = "name a task where it is created: `create … as " + name.text + "`"
+            help = f"name a task where it is created: `create … as {name.text}`, or `spawned … as {name.text}`"
             self.report.unknown(
                 *(rules.UNKNOWN_TASK, "task", name.text, name.span, self.names), help=help, declared=self.spans
             )
@@ -245,7 +279,7 @@ class _Story:
 
     def _check_looks(self, condition: ir.Expr | None, head: Head) -> None:
         """Whether the states that are counted are those of tasks below this one."""
-        name = f"{head.module.name}.{head.machine.name}"
+        name = head.name
         for tree in () if condition is None else _trees(condition):
             below = self.news.kin.children[name] if tree.of == "children" else self.news.kin.below(name)
             known = [state for one in below for state in chart.states(self.news.kin.machines[one][1])]
@@ -292,11 +326,11 @@ class _Story:
         if not found:
             return None
         works = tuple((_full(one.machine, self.module), one.leaf.name) for one in found)
-        if node.kind == "hangs":
-            return ir.TestStub(works, "", (), node.times, node.span)
+        if node.kind in ("hangs", "dies"):
+            return ir.TestStub(works, "", (), node.times, node.kind == "dies", node.span)
         event = node.event or ast.Name("ERROR" if node.kind == "raises" else "SUCCESS", node.work.span)
         arguments = self._outcome(node, event, found)
-        return None if arguments is None else ir.TestStub(works, event.text, arguments, node.times, node.span)
+        return None if arguments is None else ir.TestStub(works, event.text, arguments, node.times, span=node.span)
 
     def _outcome(
         self, node: ast.Stub, event: ast.Name, works: Sequence[Work]

@@ -270,6 +270,7 @@ CONTEXTS: dict[str, Context] = {
         (
             "comment",
             _named("create", "machine", "created"),
+            _named("spawned", "machine", "found"),
             Rule(rf"\b(send)\b[ \t]+({_NAME})(?=[ \t]+[A-Z])", (of_word("send"), "name")),
             Rule(
                 r"\b(stub)\b[ \t]+([A-Za-z_]\w*)(?:(\.)([A-Za-z_]\w*))?",
@@ -286,12 +287,16 @@ CONTEXTS: dict[str, Context] = {
             Rule(r'\b(expect)\b[ \t]+(error)\b(?=[ \t]*")', (of_word("expect"), of_word("error"))),
             _word("expect", "advance", into="operand"),
             _word("send"),
-            _word("create", "stub", "returns", "raises", "hangs", "once", "twice", "times"),
+            _word("create", "spawned", "stub", "returns", "raises", "hangs", "dies", "once", "twice", "times"),
             "flow",
         ),
     ),
     "created": Context(
         Rule(rf"\b(as)\b[ \t]+({_NAME})|{_OTHERWISE_NOT_BRACKET}", (of_word("as"), "name")), ("comment", "bracket")
+    ),
+    "found": Context(
+        Rule(rf"\b(as)\b[ \t]+({_NAME})|(?!of\b){_OTHERWISE}", (of_word("as"), "name")),
+        ("comment", Rule(rf"\b(of)\b[ \t]+({_NAME})", (of_word("of"), "name"))),
     ),
     # One thing that is due, and no longer.
     "operand": Context(

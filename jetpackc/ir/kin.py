@@ -42,6 +42,15 @@ class Kin:
         }
 
     @cached_property
+    def spawned(self) -> frozenset[str]:
+        """The machines whose tasks some task or schedule makes, free ones too."""
+        found = {self.made(name, spawn) for name, spawns in self.spawns.items() for spawn in spawns}
+        slots = (
+            full_name(one.spawn.machine, module.name) for module in self.program.modules for one in module.schedules
+        )
+        return frozenset({*found, *slots} & self.machines.keys())
+
+    @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """The machines that each one's parent may be of."""
         found: dict[str, list[str]] = {name: [] for name in self.machines}

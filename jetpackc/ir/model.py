@@ -53,6 +53,7 @@ from jetpackc.ir.tests import (
     TestExpect as TestExpect,
     TestSend as TestSend,
     TestSent as TestSent,
+    TestSpawned as TestSpawned,
     TestState as TestState,
     TestStep as TestStep,
     TestStub as TestStub,

@@ -20,6 +20,16 @@ class TestCreate:
 
 
 @dataclass(frozen=True, slots=True)
+class TestSpawned:
+    """Name the first task of `machine` that was spawned and has no name yet: a child of the task `parent`, if there is
+    one. It is counted with those of TestCreate."""
+
+    machine: str
+    parent: int | None = None
+    span: Span = field(default=NO_SPAN, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TestSend:
     """Send an event to a task."""
 
@@ -77,16 +87,17 @@ class TestError:
 @dataclass(frozen=True, slots=True)
 class TestStub:
     """How handlers of some work end, `times` times (None: from now on). `works` are `module.machine` and the leaf with
-    `run`; `event` is empty where the handler hangs."""
+    `run`; `event` is empty where the handler hangs, or `dies` together with its worker."""
 
     works: tuple[tuple[str, str], ...]
     event: str
     arguments: tuple[tuple[str, Expr], ...] = ()
     times: int | None = None
+    dies: bool = False
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
 
 
-TestStep = TestCreate | TestSend | TestAdvance | TestExpect | TestState | TestSent | TestError | TestStub
+TestStep = TestCreate | TestSpawned | TestSend | TestAdvance | TestExpect | TestState | TestSent | TestError | TestStub
 
 
 @dataclass(frozen=True, slots=True)

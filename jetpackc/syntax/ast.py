@@ -36,6 +36,7 @@ from jetpackc.syntax.tests import (
     ExpectSent as ExpectSent,
     ExpectState as ExpectState,
     Post as Post,
+    Spawned as Spawned,
     Stub as Stub,
     Test as Test,
     TestStatement as TestStatement,

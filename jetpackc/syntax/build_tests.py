@@ -28,6 +28,15 @@ class TestBuilder(Nodes):
             self._span(tree),
         )
 
+    def _spawned(self, tree: Tree) -> ast.Spawned:
+        machine, parent, alias = tree.children
+        return ast.Spawned(
+            self._node(machine),
+            self._name(parent.children[0]) if parent is not None else None,
+            self._name(alias.children[0]),
+            self._span(tree),
+        )
+
     def _post(self, tree: Tree) -> ast.Post:
         task, event, arguments = tree.children
         return ast.Post(self._name_or_none(task), self._name(event), self._maybe(arguments) or (), self._span(tree))
@@ -50,8 +59,8 @@ class TestBuilder(Nodes):
 
     def _stub(self, tree: Tree) -> ast.Stub:
         work, ending, times = tree.children
-        kind = "hangs" if isinstance(ending, Token) else ending.data.partition("_")[0]
-        event, arguments, message = (None, (), None) if kind == "hangs" else self._ending(ending)
+        kind = str(ending) if isinstance(ending, Token) else ending.data.partition("_")[0]
+        event, arguments, message = (None, (), None) if isinstance(ending, Token) else self._ending(ending)
         return ast.Stub(
             self._node(work),
             cast("Any", kind),

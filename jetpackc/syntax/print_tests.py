@@ -16,6 +16,9 @@ def test_statement(node: ast.TestStatement) -> str:
         case ast.Create():
             alias = f" as {node.alias.text}" if node.alias is not None else ""
             return f"create {node.machine.text}{_given(node.arguments)}{alias}"
+        case ast.Spawned():
+            of = f" of {node.parent.text}" if node.parent is not None else ""
+            return f"spawned {node.machine.text}{of} as {node.alias.text}"
         case ast.Post():
             return f"send {_of(node.task)}{node.event.text}{_given(node.arguments)}"
         case ast.Advance():
@@ -33,7 +36,7 @@ def test_statement(node: ast.TestStatement) -> str:
 
 
 def _ending(node: ast.Stub) -> str:
-    if node.kind == "hangs":
+    if node.kind in ("hangs", "dies"):
         return node.kind
     if node.message is not None:
         return f"raises {expression(node.message)}"

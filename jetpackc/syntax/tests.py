@@ -22,6 +22,17 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
+class Spawned:
+    """`spawned machine [of task] as alias`: a name for the first task of the machine that was spawned, as a child of
+    that task if one is named, and has none yet."""
+
+    machine: Name
+    parent: Name | None
+    alias: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """`send [task] EVENT(arguments)`; without a task, to the one created last."""
 
@@ -74,13 +85,13 @@ class ExpectError:
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """`stub work returns|raises|hangs … [once|twice|n times]`: how the handler of some work ends.
+    """`stub work returns|raises|hangs|dies … [once|twice|n times]`: how the handler of some work ends.
 
     `event` is what `returns` names; `message` is a text behind `raises`, in place of arguments. `times` None is always.
     """
 
     work: Name
-    kind: Literal["returns", "raises", "hangs"]
+    kind: Literal["returns", "raises", "hangs", "dies"]
     event: Name | None
     arguments: tuple[Argument, ...]
     message: Constant | None
@@ -88,7 +99,7 @@ class Stub:
     span: Span
 
 
-TestStatement = Create | Post | Advance | Expect | ExpectState | ExpectSent | ExpectError | Stub
+TestStatement = Create | Spawned | Post | Advance | Expect | ExpectState | ExpectSent | ExpectError | Stub
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _SHORT = 80
 
 @dataclass
 class Play:
-    """A test on its stage. `tasks` are those created: machine and id, None where the database refused it."""
+    """A test on its stage. `tasks` are those created or named: machine and id, None where the database refused it."""
 
     test: ir.Test
     stage: Stage
@@ -63,6 +63,8 @@ class Play:
         match step:
             case ir.TestCreate() | ir.TestSend():
                 self._act(step, refusal_expected)
+            case ir.TestSpawned():
+                self._spawned(step)
             case ir.TestAdvance():
                 self.stage.advance(self._length(step))
             case ir.TestExpect():
@@ -107,6 +109,15 @@ class Play:
         id: int = self._ask(runtime.of(module, machine).create, (f"[{task}]",))
         return id
 
+    def _spawned(self, step: ir.TestSpawned) -> None:
+        parent = None if step.parent is None else self._task(step.parent, step.span)[1]
+        rows = self.stage.connection.execute(questions.tasks(step.machine), {"parent": parent}).fetchall()
+        named = {id for _, id in self.tasks}
+        nameless = [id for (id,) in rows if id not in named]
+        if not nameless:
+            self._not_spawned(step, parent, "other " if rows else "")
+        self.tasks.append((step.machine, nameless[0]))
+
     def _send(self, step: ir.TestSend) -> None:
         machine, id = self._task(step.task, step.span)
         module, _, name = machine.partition(".")
@@ -118,7 +129,7 @@ class Play:
     def _stub(self, step: ir.TestStub) -> None:
         for machine, leaf in step.works:
             payload = self._ask(questions.payload(step.arguments, machine.partition(".")[0]))
-            self.stage.stubs.add((machine, leaf), Answer(step.event, payload), step.times)
+            self.stage.stubs.add((machine, leaf), Answer(step.event, payload, step.dies), step.times)
 
     def _length(self, step: ir.TestAdvance) -> timedelta:
         found: timedelta = self._ask(questions.length(step.value, "jet"))
@@ -189,6 +200,12 @@ class Play:
             self._fail(rules.FAILED_EXPECTATION, message, step.span, f"it was: {self.error}", about=about)
 
     # ------------------------------------------------------------ failing
+
+    def _not_spawned(self, step: ir.TestSpawned, parent: int | None, other: str) -> NoReturn:
+        machine = step.machine.partition(".")[2]
+        message = f"no {other}`{machine}` has been spawned" if parent is None else f"it has no {other}child `{machine}`"
+        about = [id for _, id in self.tasks if id is not None] if parent is None else [parent]
+        self._fail(rules.NOT_SPAWNED, message, step.span, f"there is no {other or 'such '}task", about=about)
 
     def _unstubbed(self, step: ir.TestStep, error: UnstubbedError) -> NoReturn:
         names = [one.name for one in error.lacking]

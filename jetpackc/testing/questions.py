@@ -42,6 +42,12 @@ def condition(node: ir.Expr, task: Task, others: Mapping[str, Task], news: News)
     return Sql(f"select coalesce({top(node, scope)}, false), array[{shown}]::text[] from {tables} where {found}")
 
 
+def tasks(machine: str) -> bytes:
+    """The query for the ids of a machine's tasks in their order, the children of `parent` unless that is null."""
+    child = "(%(parent)s::bigint is null or parent = %(parent)s)"
+    return f"select id from {_table(machine)} where {child} order by id".encode()
+
+
 def _table(machine: str) -> Sql:
     module, _, name = machine.partition(".")
     return qualified(module, name)

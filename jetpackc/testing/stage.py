@@ -35,7 +35,11 @@ _HELD = sql.SQL("select exists (select from {} where run_at <= jet.now() and sta
 # Without days, which may be of 23 hours where the session is.
 _CLOCK: LiteralString = "update jet.clock set shift = %s::bigint * interval '1 us'"
 _WORKER = "a stub"
-_LEASE = 86_400
+_FOREVER = 86_400
+"""The lease of workers that do not die, in seconds of the server's clock."""
+
+LEASE = timedelta(seconds=30)
+"""How long a worker that died keeps its task: the usual lease."""
 
 
 class UnstubbedError(Exception):
@@ -59,9 +63,18 @@ class Hanging:
     """A job that no handler ends. `until`: when its time is up."""
 
     machine: str
+    worker: int
     id: int
     token: int
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A worker that died. `until`: when its lease is over."""
+
+    worker: int
+    until: datetime
 
 
 @dataclass
@@ -73,12 +86,17 @@ class Stage:
     stubs: Stubs = field(default_factory=Stubs)
     now: datetime = START
     hanging: list[Hanging] = field(default_factory=list)
+    dead: list[Dead] = field(default_factory=list)
     jobs: int = 0
 
     @cached_property
     def worker(self) -> int:
-        """Its id in the database."""
-        row = self.connection.execute(runtime.WORKER_START, (_WORKER, _LEASE)).fetchone()
+        """The one that does all work at which none dies."""
+        return self._hired()
+
+    def _hired(self) -> int:
+        """The id of a new worker."""
+        row = self.connection.execute(runtime.WORKER_START, (_WORKER, _FOREVER)).fetchone()
         assert row is not None
         id: int = row[0]
         return id
@@ -105,7 +123,7 @@ class Stage:
 
     def _next(self) -> datetime | None:
         """When something falls due next."""
-        found = [one.until for one in self.hanging]
+        found = [*(one.until for one in self.hanging), *(one.until for one in self.dead)]
         for statement in self._dues:
             found += [moment for (moment,) in self.connection.execute(statement).fetchall()]
         found += [moment for name, machine in self.machines.items() if (moment := self._held(name, machine))]
@@ -139,6 +157,7 @@ class Stage:
 
     def _round(self) -> bool:
         """All that is due now, of each machine. Was there anything?"""
+        self._bury()
         moved = self._time_out()
         moved = self.connection.execute("select jet.tick(1000)").fetchone() != (0,) or moved
         for name, machine in self.machines.items():
@@ -154,42 +173,53 @@ class Stage:
         self._move(max(moment, self.now))
         return True
 
+    def _bury(self) -> None:
+        """End the leases of workers that have been dead for so long, for the sweep to see."""
+        over = [one for one in self.dead if one.until <= self.now]
+        self.dead = [one for one in self.dead if one not in over]
+        for one in over:
+            self.connection.execute(runtime.WORKER_STOP, (one.worker,))
+
     def _time_out(self) -> bool:
         late = [one for one in self.hanging if one.until is not None and one.until <= self.now]
         self.hanging = [one for one in self.hanging if one not in late]
         for one in late:
             if not self._is_lost(one):
-                self._end(one.machine, one.id, one.token, Answer("TIMEOUT"))
+                self._end(one.machine, one.worker, one.id, one.token, Answer("TIMEOUT"))
         return bool(late)
 
     def _is_lost(self, one: Hanging) -> bool:
         """Whether the task has gone on without its handler."""
         statement = _statements(one.machine).lost
-        row = self.connection.execute(statement, (self.worker, [one.id], [one.token])).fetchone()
+        row = self.connection.execute(statement, (one.worker, [one.id], [one.token])).fetchone()
         return row is not None
 
     def _work(self, name: str, machine: ir.Machine) -> bool:
-        *rows, _ = self.connection.execute(_statements(name).claim, (self.worker, BATCH, None)).fetchall()
+        # A lease is a worker's: one that may die holds no other task.
+        worker, most = (self._hired(), 1) if self.stubs.may_die(name) else (self.worker, BATCH)
+        *rows, _ = self.connection.execute(_statements(name).claim, (worker, most, None)).fetchall()
         for row in rows:
-            self._job(name, machine, row)
+            self._job(name, machine, worker, row)
         return bool(rows)
 
-    def _job(self, name: str, machine: ir.Machine, row: tuple[Any, ...]) -> None:
+    def _job(self, name: str, machine: ir.Machine, worker: int, row: tuple[Any, ...]) -> None:
         id, token, _, state, data, _ = row
         self.jobs += 1
         if self.jobs > MOST_JOBS:
             raise EndlessError(id)
         answer = self.stubs.take((name, state)) or _nothing(name, machine, state, id)
         if answer.event:
-            self._end(name, id, token, answer)
-            return
-        seconds = json.loads(data, parse_float=Decimal).get("timeout")
-        until = None if seconds is None else self.now + timedelta(microseconds=int(seconds * 1_000_000))
-        self.hanging.append(Hanging(name, id, token, until))
+            self._end(name, worker, id, token, answer)
+        elif answer.dies:
+            self.dead.append(Dead(worker, self.now + LEASE))
+        else:
+            seconds = json.loads(data, parse_float=Decimal).get("timeout")
+            until = None if seconds is None else self.now + timedelta(microseconds=int(seconds * 1_000_000))
+            self.hanging.append(Hanging(name, worker, id, token, until))
 
-    def _end(self, name: str, id: int, token: int, answer: Answer) -> None:
+    def _end(self, name: str, worker: int, id: int, token: int, answer: Answer) -> None:
         outcome = f'[{{"id":{id},"token":{token},"event":{json.dumps(answer.event)},"payload":{answer.payload}}}]'
-        self.connection.execute(_statements(name).resolve_one, (self.worker, outcome))
+        self.connection.execute(_statements(name).resolve_one, (worker, outcome))
 
 
 def _nothing(name: str, machine: ir.Machine, state: str, id: int) -> Answer:

@@ -9,10 +9,12 @@ from jetpackc.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a handler ends: an event with its payload as JSON text, or (an empty event) not at all."""
+    """How a handler ends: an event with its payload as JSON text, or (an empty event) not at all, for it hangs, or
+    `dies` with its worker."""
 
     event: str
     payload: str = "{}"
+    dies: bool = False
 
 
 @dataclass
@@ -34,3 +36,9 @@ class Stubs:
         """The next answer; None where no stub says one."""
         counted = self._counted.get(work)
         return counted.pop(0) if counted else self._standing.get(work)
+
+    def may_die(self, machine: str) -> bool:
+        """Whether a worker may die at the work of a machine."""
+        counted = (one for (name, _), answers in self._counted.items() if name == machine for one in answers)
+        standing = (one for (name, _), one in self._standing.items() if name == machine)
+        return any(one.dies for one in (*counted, *standing))

@@ -21,7 +21,9 @@ TESTS: tuple[Habit, ...] = (
     habit(_TEST, r"(?:wait|sleep|after|tick)\b(?:[ \t]+for\b)?", "advance", "`advance` lets time go by"),
     habit(_TEST, r"(?:mock|fake)\b", "stub", _STUB_HELP),
     habit(_TEST, r"(?:spawn|start|new|given)\b", "create", "`create` makes a task"),
+    habit(_TEST, r"(?:child|subtask|descendant|spawns)\b", "spawned", "`spawned` names a task of a tree"),
     habit(_TEST, r"(?:emit|dispatch|post|raise)\b", "send", "`send` sends an event to a task"),
     habit(_ENDING, r"(?:return|answers|gives|=>)(?!\w)", "returns", _STUB_HELP),
     habit(_ENDING, r"(?:raise|throws|throw|fails|errors)\b", "raises", _STUB_HELP),
+    habit(_ENDING, r"(?:crashes|crash|die|expires|vanishes)\b", "dies", "`stub WORK dies`: its worker is gone"),
 )
