@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jetpackc.check import walk
 from jetpackc.check.subject import Subject
+from jetpackc.check.uniques import may_be_broken
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import chart, model as ir, text
@@ -43,7 +44,9 @@ def _length(timer: ir.Timer) -> int | None:
 
 
 def _leaves(subject: Subject, state: ir.State, timer: ir.Timer) -> bool:
-    """Whether it is sure to take the task out of the state: by an arrow that hangs on nothing."""
+    """Whether it is sure to take the task out of the state: by an arrow that hangs on nothing, a `unique` neither."""
+    if any(may_be_broken(subject.machine, unique) for unique in subject.machine.uniques):
+        return False
     *effects, last = timer.clause.body or (None,)
     if not (walk.is_unguarded(timer.clause) and isinstance(last, ir.Goto)):
         return False

@@ -231,6 +231,7 @@ def _step(shape: Shape) -> SqlObject:
         **timing,
         asks_again="v_again" in f"{enters} {timing.get('passing_timers')}",
         **messages.in_step(shape),
+        **uniques.in_step(shape),
         tracks_origin=step.tracks_origin(shape.machine),
         filled=step.filled(context),
         reenters=timers.reenters(shape.machine),
@@ -371,6 +372,8 @@ def _send(shape: Shape) -> list[SqlObject]:
     name, me = shape.names.public("send"), shape.names.bare("send")
     early = f"case when t._deferred -> -1 ->> 'event' = {me}._event then 'state ' || t.state || ' keeps ' || {me}._event || ' for later' else "
     reason = f"'state ' || t.state || ' does not take ' || {me}._event"
+    if uniques.refusals(shape) and shape.company.queues:
+        reason = f"case when t._event = 'refused' then t._payload ->> 'reason' else {reason} end"
     text = render(
         "send",
         applied=shape.applied,
@@ -387,9 +390,8 @@ def _send(shape: Shape) -> list[SqlObject]:
         ],
         event_hint=literal(f"it takes {', '.join(events)}"),
         missing_hint=literal(f"the ids of all its tasks: select id from {shape.names.table}"),
-        schema=literal(shape.module.name),
-        name=literal(shape.machine.name),
         refusals=uniques.refusals(shape),
+        unmet=uniques.unmet(shape),
     )
     found = [function(name, text, "bigint, text, jsonb, text")]
     return [*found, *(_send_event(shape, event, fields) for event, fields in events.items())]

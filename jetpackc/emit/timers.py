@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from jetpackc.check import walk
-from jetpackc.emit import retention
+from jetpackc.emit import retention, uniques
 from jetpackc.emit.expressions import top
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -173,6 +173,7 @@ def timer_objects(shape: Shape) -> list[SqlObject]:
         fire=name,
         table=shape.names.table,
         trouble=shape.names.internal("trouble"),
+        unmet=uniques.unmet(shape),
         settings=SETTINGS,
         pinned=PINNED,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from jetpackc.check import walk
+from jetpackc.check.uniques import may_be_broken
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import Sql, ident, literal, qualified
-from jetpackc.ir import chart, model as ir
+from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import full_name
 
 
@@ -101,31 +101,71 @@ def refusals(shape: Shape) -> list[dict[str, Sql]]:
     """The uniques that an event may break, and why it is refused then."""
     return [
         {"constraint": literal(f"{shape.machine.name}_unique_{number}"), "reason": literal(_reason(unique))}
+        for number, unique in _breakable(shape)
+    ]
+
+
+OF_WORK = ("LOCKED_BY_WORKER", "SUCCESS", "ERROR", "RELEASED", "TIMEOUT", "LEASE_EXPIRED")
+"""What is never refused: work goes on, or comes to an end."""
+
+
+def unmet(shape: Shape) -> Sql:
+    """Why an event is refused, of the constraint that it broke: null where that is none of these. Empty, where none is."""
+    arms = " ".join(f"when {one['constraint']} then {one['reason']}" for one in refusals(shape))
+    own = f"v_schema = {literal(shape.module.name)} and v_table = {literal(shape.machine.name)}"
+    return Sql(f"case when {own} then case v_why {arms} end end" if arms else "")
+
+
+def in_step(shape: Shape) -> dict[str, object]:
+    """What the template of the step function asks for. Where several events may come in one update, each is looked at
+    by itself there; where one comes alone, the index does."""
+    timed = bool(refusals(shape)) and any(state.timers for state in shape.machine.states)
+    return {
+        "broken": [_broken(shape, number, unique) for number, unique in _breakable(shape)]
+        if shape.company.queues
+        else [],
+        "of_work": shape.listed(OF_WORK),
+        "named_timers": _timer_names(shape) if timed else "",
+    }
+
+
+def _broken(shape: Shape, number: int, unique: ir.Unique) -> dict[str, Sql]:
+    """Whether a step has broken it: the task has come to count, or changed what it counts by, and there is another."""
+
+    def counts(row: str) -> str:
+        return f"{row}.state in ({shape.listed(unique.states)})" if unique.states else f"not {row}._ended"
+
+    changed = [f"new.{ident(name)} is distinct from old.{ident(name)}" for name in unique.columns]
+    same = " and ".join(shape.same(name, Sql(f"new.{ident(name)}")) for name in unique.columns)
+    other = f"select from {shape.names.table} t where t.id <> new.id and {same} and {condition(shape, number, 't.')}"
+    came = " or ".join([f"not {counts('old')}", *changed]).replace("not not ", "")
+    return {
+        "condition": Sql(f"{counts('new')} and ({came})\n        and exists ({other})"),
+        "reason": literal(_reason(unique)),
+    }
+
+
+def _timer_names(shape: Shape) -> Sql:
+    """What the history calls the timer `v_timer` of the task's state."""
+    arms = [
+        f"when {literal(f'{leaf.name} {number}')} then {literal(text.timer(timer))}"
+        for leaf in shape.leaves
+        for number, timer in enumerate(chart.timers(shape.machine, leaf.name), 1)
+    ]
+    return Sql(f"case new.state || ' ' || v_timer {' '.join(arms)} end")
+
+
+def _breakable(shape: Shape) -> list[tuple[int, ir.Unique]]:
+    return [
+        (number, unique)
         for number, unique in enumerate(shape.machine.uniques, 1)
-        if _may_be_broken(shape.machine, unique)
+        if may_be_broken(shape.machine, unique)
     ]
 
 
 def _reason(unique: ir.Unique) -> str:
     where = f" while in ({', '.join(unique.states)})" if unique.states else ""
     return f"unique ({', '.join(unique.columns)}){where}: there is another such task"
-
-
-def _may_be_broken(machine: ir.Machine, unique: ir.Unique) -> bool:
-    """Whether an event can bring a task in among those that count, or change what must be unique."""
-    if walk.assigned(walk.all_clauses(machine)).intersection(unique.columns):
-        return True
-    counted = unique.states or tuple(leaf.name for leaf in chart.leaves(machine) if leaf.kind == "plain")
-    outside = [leaf.name for leaf in chart.leaves(machine) if leaf.name not in counted]
-    return any(goto.target in counted for leaf in outside for goto in walk.gotos(_ways(machine, leaf)))
-
-
-def _ways(machine: ir.Machine, leaf: str) -> Iterator[ir.Clause]:
-    """The clauses that may take a task out of a leaf."""
-    for event in chart.events(machine, leaf):
-        yield from chart.clauses(machine, leaf, event)
-    for state in chart.ancestors(machine, leaf):
-        yield from state.enter
 
 
 def live(maker: Shape, spawn: ir.Spawn) -> list[Sql]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jetpackc.emit import lanes, step
+from jetpackc.emit import lanes, step, uniques
 from jetpackc.emit.expressions import expression
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -70,7 +70,8 @@ def _lost(shape: Shape) -> SqlObject:
 
 
 def _retry(shape: Shape) -> SqlObject:
-    return _public(shape, "retry", "bigint")
+    refused = {"unmet": uniques.unmet(shape), "of_work": shape.listed(uniques.OF_WORK)}
+    return _public(shape, "retry", "bigint", **refused)
 
 
 def _claim(shape: Shape) -> SqlObject:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from jetpackc.interpret.dispatch import FLUSHED, Dispatch
+from jetpackc.interpret.dispatch import FLUSHED
 from jetpackc.interpret.model import Event, Known, Message, Spawned, Stuck, Task
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin
@@ -61,20 +61,12 @@ class Trees(ABC):
         """What is done inside is done whole or not at all; what it leaves is told at its end."""
 
     @abstractmethod
-    def taken(self, task: Task, event: Event, actor: str) -> bool:
-        """Whether a clause took an event, which is done then."""
-
-    @abstractmethod
-    def untaken(self, task: Task, event: Event, actor: str) -> None:
-        """What no clause takes."""
+    def heard(self, task: Task, event: Event, actor: str) -> str:
+        """An event that ends no work; what became of it."""
 
     @abstractmethod
     def trouble(self, task: Task, stuck: Stuck, actor: str) -> str:
         """What becomes of a task that could not make a step."""
-
-    @abstractmethod
-    def dispatch(self, task: Task, actor: str, **changes: Any) -> Dispatch:
-        """A dispatch to a task."""
 
     @abstractmethod
     def machine_of(self, task: Task) -> ir.Machine:
@@ -149,15 +141,11 @@ class Trees(ABC):
     def _take_message(self, receiver: int, message: Message, event: Event) -> None:
         task = self.tasks[receiver]
         self._hand_on(receiver, message)
-        if message.way == "siblings" or not self.kin.takes(task.machine, event.name):
-            return
-        if not self.taken(task, event, message.actor):
-            payload, _ = self.dispatch(task, message.actor).read(event)
-            self.untaken(task, Event(event.name, payload or None), message.actor)
+        if message.way != "siblings" and self.kin.takes(task.machine, event.name):
+            self.heard(task, event, message.actor)
 
     def _lifecycle(self, receiver: int, event: str, payload: Any = None) -> None:
-        """Trees: what no clause takes of this is nothing."""
-        self.taken(self.tasks[receiver], Event(event, payload), PUMPER)
+        self.heard(self.tasks[receiver], Event(event, payload), PUMPER)
 
     def _done(self, receiver: int, id: int, known: Known) -> dict[str, Any]:
         module = self.tasks[receiver].machine.partition(".")[0]

@@ -17,7 +17,7 @@ from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.lanes import Lanes
 from jetpackc.interpret.model import Event, Hop, Known, Lease, Sent, Spawned, Stuck, Task
 from jetpackc.interpret.trees import Outbox, Post, Trees
-from jetpackc.ir import chart, model as ir
+from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import Kin
 from jetpackc.values.convert import to_json
 from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
@@ -40,6 +40,9 @@ _CONTROLS = (
     ir.Field("_key", ir.Type("text", optional=True)),
 )
 """Tasks: what a creation may say besides params; a moment goes before a delay."""
+
+_NEWS = frozenset({"SUBTREE_UPDATE", "SUBTREE_FLUSHED", "CHILD_DONE"})
+"""Trees: what no clause takes of this is nothing."""
 
 _UNTAKEN = {
     **{chart.LOCKED: None, "ERROR": None},
@@ -105,7 +108,9 @@ class World(Trees):
         called(event, {} if payload is None else payload, signature.fields, enums)
         if key is not None and (id, key) in self._answers:
             return self._answers[id, key]
-        sent = Sent(self._send(task, Event(event, payload), actor), self.tasks[id].state)
+        with self.together():
+            told = self.heard(task, Event(event, payload), actor)
+        sent = Sent(told == "taken", self.tasks[id].state)
         if key is not None:
             self._answers[id, key] = sent
         return sent
@@ -120,7 +125,8 @@ class World(Trees):
             self._note(task, "unstuck", None, actor, stuck=None, run_at=self.now if queues else None)
             with self.together():
                 self._take_up(self.tasks[id], task.stuck, actor)
-            return Sent(True, self.tasks[id].state)
+            last = next(hop for hop in self.history[::-1] if hop.id == id)
+            return Sent(last.event != "refused", self.tasks[id].state)
 
     def _take_up(self, task: Task, stuck: Stuck, actor: str) -> None:
         if stuck.message is not None:
@@ -145,21 +151,6 @@ class World(Trees):
         if key is not None:
             self._keys[machine, key] = id
         return id
-
-    def _send(self, task: Task, event: Event, actor: str) -> bool:
-        """At most one: an event that would break a `unique` changes nothing, and stands in the history as refused."""
-        payload, _ = self.dispatch(task, actor).read(event)
-        try:
-            with self.together():
-                if self.taken(task, event, actor):
-                    return True
-            self.untaken(task, Event(event.name, payload or None), actor)
-        except BrokenError as error:
-            if error.task != task.id:
-                raise
-            refused = {"event": event.name, "payload": event.payload or None, "reason": str(error)}
-            self._note(task, "refused", refused, actor)
-        return False
 
     # ------------------------------------------------------------ for workers: what fails, the task is told
 
@@ -273,8 +264,10 @@ class World(Trees):
 
     def _apply(self, task: Task, event: Event, actor: str) -> str:
         """Work: dispatch an event; what no clause takes, or lacks a field of its payload, may be an ERROR instead."""
+        if event is _TIMER:
+            return self.heard(task, event, actor)
         lacking = self.dispatch(task, actor).lacking(event)
-        if lacking is None and self.taken(task, event, actor):
+        if lacking is None and self._taken(task, event, actor):
             return "applied"
         instead = _UNTAKEN.get(event.name, ("payload" if lacking else "unhandled", "failed"))
         if instead is None:
@@ -285,7 +278,34 @@ class World(Trees):
 
     # ------------------------------------------------------------ one dispatch
 
-    def taken(self, task: Task, event: Event, actor: str) -> bool:
+    def heard(self, task: Task, event: Event, actor: str) -> str:
+        """What became of an event that ends no work: `taken`, `untaken`, or `refused`. At most one: one that would
+        break a `unique` changes nothing, and stands in the history; a timer has fired all the same."""
+        given = set(self.given)
+        try:
+            if self._taken(task, event, actor):
+                return "taken"
+        except BrokenError as error:
+            if error.task != task.id:
+                raise
+            self.given = given
+            self._refuse(task, event, actor, str(error))
+            return "refused"
+        if event.name not in _NEWS:
+            payload, _ = self.dispatch(task, actor).read(event)
+            self._untaken(task, Event(event.name, payload or None), actor)
+        return "untaken"
+
+    def _refuse(self, task: Task, event: Event, actor: str, why: str) -> None:
+        dispatch, name, payload = self.dispatch(task, actor), event.name, event.payload or None
+        if event is _TIMER:
+            timer, payload = dispatch.spend()
+            name = text.timer(timer)
+        dispatch.record("refused", {"event": name, "payload": payload, "reason": why}, task.state, None)
+        self._commit(dispatch)
+
+    def _taken(self, task: Task, event: Event, actor: str) -> bool:
+        """Whether a clause took an event, which is done then."""
         dispatch = self.dispatch(task, actor)
         if event is _TIMER:
             dispatch.fire()
@@ -302,10 +322,9 @@ class World(Trees):
             return
         self.tasks[task.id] = replace(task, deferred=())
         for event, actor in task.deferred:
-            if not self.taken(self.tasks[task.id], event, actor):
-                self.untaken(self.tasks[task.id], event, actor)
+            self.heard(self.tasks[task.id], event, actor)
 
-    def untaken(self, task: Task, event: Event, actor: str) -> None:
+    def _untaken(self, task: Task, event: Event, actor: str) -> None:
         """Events: what no clause takes changes nothing; but it is kept where the state defers it."""
         kept = event.name in chart.deferred(self.machine_of(task), task.state)
         deferred = (*task.deferred, (event, actor)) if kept else task.deferred
