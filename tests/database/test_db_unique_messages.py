@@ -1,5 +1,5 @@
-"""What comes to a task of itself, and would break a `unique`: messages, timers, the news of children. It is refused, as a
-sent event is: nothing changes but the history, and what stands behind it goes on."""
+"""What comes to a task of itself, and would break a `unique`: messages, timers, the news of children. It is refused, as
+a sent event is: nothing changes but the history, and what stands behind it goes on."""
 
 from __future__ import annotations
 
