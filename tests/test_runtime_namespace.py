@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import jetpack_runtime
@@ -54,10 +56,24 @@ def test_every_error_is_a_jetpack_error_and_drawn_in_the_tree() -> None:
         assert error.__name__ in (jetpack_runtime.errors.__doc__ or "")
 
 
+OPTIONAL = {"otel.py": {"opentelemetry"}, "prometheus.py": {"prometheus_client"}}
+"""What is imported by those alone who want it, and what that needs: the extras of the package."""
+
+
 def test_it_needs_psycopg_alone() -> None:
-    files = Path(jetpack_runtime.__file__).parent.glob("*.py")
+    files = list(Path(jetpack_runtime.__file__).parent.glob("*.py"))
+    assert _foreign(file for file in files if file.name not in OPTIONAL) == {"psycopg"}
+    assert {file.name: _foreign([file]) for file in files if file.name in OPTIONAL} == OPTIONAL
+
+
+def test_nothing_optional_is_imported_without_being_asked_for() -> None:
+    names = {"opentelemetry", "prometheus_client", "http.server"}
+    ask = f"import jetpack_runtime, jetpackc.cli.worker, sys; print({names} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def _foreign(files: Iterable[Path]) -> set[str]:
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
-    foreign = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
-    assert foreign == {"psycopg"}
+    return {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)

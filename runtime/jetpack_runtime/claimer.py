@@ -21,11 +21,12 @@ import psycopg
 from . import sql
 from .database import Link, Rows, brief, broken
 from .heart import Heart, Lease
-from .jobs import Job, Served, outcome
+from .jobs import Job, Origin, Served, outcome
 from .lanes import Lanes
 from .outcome import RELEASED
 from .pumps import Pumper
 from .roster import Roster
+from .telemetry import Watch
 from .timers import Sweeper
 
 LOG = logging.getLogger("jetpack")
@@ -84,7 +85,7 @@ class Post:
 
 class Claimer:
     """`untold` counts the outcomes that the database has not answered for; at `backlog` of them claiming waits.
-    `claiming`: a claim is under way, which should not be cut off.
+    `claiming`: a claim is under way, which should not be cut off. `stopping`: it was told to claim no more.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Claimer:
         backlog: int,
         sweeper: Sweeper,
         pumper: Pumper,
+        watch: Watch | None,
         until_idle: bool | Literal["now"],
     ) -> None:
         self.claiming = False
@@ -113,6 +115,7 @@ class Claimer:
         self._backlog = backlog
         self._sweeper = sweeper
         self._pumper = pumper
+        self._watch = watch
         self._until_idle = until_idle
         self._posts: dict[str, Post] = {}
         self._turn = 0
@@ -120,7 +123,7 @@ class Claimer:
         self._busy_rounds = 0
         self._said_idle = False
         self._refresh_at = 0.0
-        self._stopping = False
+        self.stopping = False
         self._news = asyncio.Event()
 
     def wake(self, name: str) -> None:
@@ -145,13 +148,13 @@ class Claimer:
 
     def stop(self) -> None:
         """Claim no more; `run` returns."""
-        self._stopping = True
+        self.stopping = True
         self._news.set()
         self._lanes.room.set()
 
     async def run(self) -> None:
         """Claim until stopped, or until nothing is left to do if that was asked for."""
-        while not self._stopping:
+        while not self.stopping:
             try:
                 if await self._turn_once():
                     return
@@ -162,7 +165,7 @@ class Claimer:
         """One round over the machines and the pause after it. True when all is done."""
         await self._prepare()
         await self._wait_for_room()
-        if self._stopping:
+        if self.stopping:
             return True
         found = await self._round()
         if found is not None:
@@ -190,7 +193,7 @@ class Claimer:
         return post if post and post.served is served else Post(served)
 
     async def _wait_for_room(self) -> None:
-        while not self._stopping and (self._lanes.free <= 0 or self._untold() >= self._backlog):
+        while not self.stopping and (self._lanes.free <= 0 or self._untold() >= self._backlog):
             self._lanes.room.clear()
             await self._lanes.room.wait()
 
@@ -201,7 +204,7 @@ class Claimer:
         found = 0
         for at, post in enumerate(due):
             free = self._lanes.free
-            if free <= 0 or self._stopping:
+            if free <= 0 or self.stopping:
                 break
             self._turn += 1
             found += await self._try(post, max(1, min(free // (len(due) - at), BATCH)))
@@ -236,19 +239,30 @@ class Claimer:
         self.claiming, post.stale = True, False
         try:
             rows = await self._link.fetch(post.served.sql.claim, (lease.id, limit, post.mark), binary=True)
+            wanted = self._watch is not None and self._watch.wants_origins and len(rows) > 1
+            origins = await self._origins(post.served, rows) if wanted else {}
         finally:
             self.claiming = False
         found = len(rows) - 1
         self._schedule(post, rows[-1][5], found)
         if found:
-            self._take(post, lease, rows)
+            self._take(post, lease, rows, origins)
             self._pumper.dispatched(post.served.name)
         return found
 
-    def _take(self, post: Post, lease: Lease, rows: Rows) -> None:
+    async def _origins(self, served: Served, rows: Rows) -> dict[int, Origin]:
+        """Where claimed tasks come from. They are claimed by now, so trouble here must stop nothing."""
+        try:
+            found = await self._link.fetch(served.sql.origins, ([row[0] for row in rows[:-1]],))
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            LOG.debug("the traces of tasks of `%s` are not to be had: %s", served.name, brief(error))
+            return {}
+        return {id: Origin(created, sent) for id, created, sent in found if created or sent}
+
+    def _take(self, post: Post, lease: Lease, rows: Rows, origins: dict[int, Origin]) -> None:
         """Hand claimed rows to the lanes; those that came too late, or in a state nobody knows, straight back."""
         served, bindings, worker = post.served, post.served.bindings, lease.id
-        late = self._stopping or lease is not self._heart.current
+        late = self.stopping or lease is not self._heart.current
         jobs, unknown = [], 0
         for id, token, attempt, state, data, _ in rows[:-1]:
             binding = bindings.get(state)
@@ -258,6 +272,8 @@ class Claimer:
             else:
                 jobs.append(Job(served, binding, worker, id, token, attempt, state, data))
         if jobs:
+            if self._watch is not None:
+                self._watch.claimed(served.name, jobs, origins)
             self._lanes.put(jobs)
         if unknown:
             LOG.warning("machine `%s` has states this worker does not know; handed back: %d", served.name, unknown)

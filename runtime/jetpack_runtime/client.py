@@ -17,6 +17,7 @@ from psycopg.rows import dict_row, tuple_row
 from .core import Core, Delay, Options, Pause, Plan, Query, problem
 from .database import Database
 from .errors import JetpackError
+from .telemetry import Telemetry
 from .views import Hop, Sent, TaskView
 
 T = TypeVar("T")
@@ -30,11 +31,13 @@ class Client:
         with Client(dsn) as client:
             id = client.create("shop.checkout", {"order_id": 7})
 
+    `telemetry` hears of each create and send, such as an `otel.OpenTelemetry`, with which traces go on in handlers.
+
     Errors are those of `errors.py`; what the contract does not name stays psycopg's own.
     """
 
-    def __init__(self, database: str | psycopg.Connection[Any]) -> None:
-        self._core = Core()
+    def __init__(self, database: str | psycopg.Connection[Any], *, telemetry: Telemetry | None = None) -> None:
+        self._core = Core(telemetry)
         self._database = Database(database, "jetpack client") if isinstance(database, str) else None
         self._connection = None if isinstance(database, str) else database
 
@@ -128,7 +131,12 @@ class Client:
         try:
             step = next(plan)
             while True:
-                step = plan.send(self._do(step))
+                try:
+                    answer = self._do(step)
+                except BaseException as error:
+                    step = plan.throw(error)
+                else:
+                    step = plan.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -166,8 +174,8 @@ class AsyncClient:
         id = await client.create("shop.checkout", {"order_id": 7})
     """
 
-    def __init__(self, database: str | psycopg.AsyncConnection[Any]) -> None:
-        self._core = Core()
+    def __init__(self, database: str | psycopg.AsyncConnection[Any], *, telemetry: Telemetry | None = None) -> None:
+        self._core = Core(telemetry)
         self._database = Database(database, "jetpack client") if isinstance(database, str) else None
         self._connection = None if isinstance(database, str) else database
 
@@ -249,7 +257,12 @@ class AsyncClient:
         try:
             step = next(plan)
             while True:
-                step = plan.send(await self._do(step))
+                try:
+                    answer = await self._do(step)
+                except BaseException as error:
+                    step = plan.throw(error)
+                else:
+                    step = plan.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result

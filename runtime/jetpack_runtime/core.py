@@ -27,6 +27,7 @@ from .errors import (
     translate,
 )
 from .manifest import Machine, read
+from .telemetry import Telemetry
 from .views import Hop, Sent, TaskView
 
 CHUNK = 10_000
@@ -89,7 +90,8 @@ Plan = Generator[Query | Pause, Any, T]
 class Core:
     """The operations. Machines are read from the database once, and again when a name or an id is not found."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry | None) -> None:
+        self._telemetry = telemetry
         self._machines: dict[str, Machine] = {}
         self._find: bytes = b""
 
@@ -98,7 +100,7 @@ class Core:
         task = {**params, **options.members()}
         if key is not None:
             task["_key"] = key
-        rows = yield Query(statements.create, (_json([task]),))
+        rows = yield from self._created("create", statements, [task])
         id: int = rows[0][0]
         yield from self._pump(machine)
         return id
@@ -110,16 +112,16 @@ class Core:
         rest = _with(tasks, options.members(), keys)
         ids: list[int] = []
         while chunk := list(islice(rest, CHUNK)):
-            rows = yield Query(statements.create, (_json(chunk),))
+            rows = yield from self._created("create_many", statements, chunk)
             ids.extend(row[0] for row in rows)
         yield from self._pump(machine)
         return ids
 
     def send(self, id: int, event: str, payload: Mapping[str, Any], key: str | None) -> Plan[Sent]:
         machine = yield from self._machine_of(id)
-        rows = yield Query(sql.of(machine.module, machine.name).send, (id, event, _json(payload), key))
+        rows = yield from self._sent(sql.of(machine.module, machine.name), (id, event, _json(payload), key))
         yield from self._pump(machine.qualified)
-        return Sent(*rows[0])
+        return Sent(*rows[0][:3])
 
     def retry(self, id: int) -> Plan[Sent]:
         machine = yield from self._machine_of(id)
@@ -151,6 +153,28 @@ class Core:
                 raise WaitTimeout(f"task {id} is in `{state}` after {timeout:g} s")
             yield Pause(min(look, left))
             look = min(look * 1.5, LONGEST_LOOK)
+
+    def _created(self, call: str, statements: sql.MachineSql, tasks: Sequence[Mapping[str, Any]]) -> Plan[Any]:
+        text = _json(tasks)
+        if self._telemetry is None:
+            return (yield Query(statements.create, (text,)))
+        with self._telemetry.calling(call, statements.name, len(tasks)) as told:
+            if not told.carrier:
+                rows = yield Query(statements.create, (text,))
+            else:
+                rows = yield Query(statements.create_traced, (text, _json(told.carrier)))
+            if len(rows) == 1:
+                told.note(rows[0][0])
+            return rows
+
+    def _sent(self, statements: sql.MachineSql, params: tuple[int, str, str, str | None]) -> Plan[Any]:
+        if self._telemetry is None:
+            return (yield Query(statements.send, params))
+        with self._telemetry.calling("send", statements.name, 1) as told:
+            told.note(params[0])
+            if not told.carrier:
+                return (yield Query(statements.send, params))
+            return (yield Query(statements.send_traced, (params[0], _json(told.carrier), *params)))
 
     def _pump(self, name: str, *more: str) -> Plan[None]:
         """Apply the messages that a machine's dispatch may have left, and those that follow, as far as they are not

@@ -115,18 +115,20 @@ class Finisher:
                     return await self._halve(sql, worker, batch, error)
                 await self._link.failed(error)
             else:
-                return self._remark(rows)
+                return self._remark(sql.name, rows)
 
     async def _halve(self, sql: MachineSql, worker: int, batch: dict[int, str], error: BaseException) -> None:
         if len(batch) == 1:
-            LOG.error("task %s cannot be finished, its lease will run out: %s", *batch, brief(error))
+            (id,) = batch
+            extra = {"machine": sql.name, "task": id}
+            LOG.error("task %s cannot be finished, its lease will run out: %s", id, brief(error), extra=extra)
             return
         items = list(batch.items())
         middle = len(items) // 2
         await self._tell(sql, worker, dict(items[:middle]))
         await self._tell(sql, worker, dict(items[middle:]))
 
-    def _remark(self, rows: Rows) -> None:
+    def _remark(self, machine: str, rows: Rows) -> None:
         for id, result in rows:
             level, remark = _REMARKS.get(result, (logging.WARNING, f"was answered with `{result}`"))
-            LOG.log(level, "task %s %s", id, remark)
+            LOG.log(level, "task %s %s", id, remark, extra={"machine": machine, "task": id})

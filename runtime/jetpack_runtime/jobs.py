@@ -26,6 +26,14 @@ class TaskData(NamedTuple):
     timeout: float | None
 
 
+class Origin(NamedTuple):
+    """Where a task comes from, as far as callers traced it: the contexts, as a propagator writes them, of its creation,
+    or of the nearest task above it that has one, and of the last event sent to it."""
+
+    created: Mapping[str, str] | None
+    sent: Mapping[str, str] | None
+
+
 class Outcome(NamedTuple):
     """What the database is to be told. `text` is one JSON object of a batch."""
 
@@ -73,8 +81,8 @@ def outcome(served: Served, worker: int, id: int, token: int, ending: str) -> Ou
 
 
 class Job:
-    """One claimed task. `answered`: the database is told already, a late result is dropped. `finishing`: the handler
-    has returned and its transaction is being committed."""
+    """One claimed task. `answered`: the database is told already, a late result is dropped. `finishing`: the
+    ending of a handler whose own transaction is being committed, or was."""
 
     __slots__ = (
         "answered",
@@ -106,7 +114,7 @@ class Job:
         self.data = data
         self.verdict: Verdict | None = None
         self.answered = False
-        self.finishing = False
+        self.finishing: str | None = None
         self.lane: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.cancelled: threading.Event | None = None

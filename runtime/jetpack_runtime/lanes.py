@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from time import monotonic
 
@@ -18,6 +19,7 @@ from .jobs import Job, Outcome, Verdict
 from .outcome import RELEASED, TIMEOUT, ending, error_ending, failure
 from .pool import COMMITTED, AsyncPool, AsyncSession, SyncPool, SyncSession
 from .task import PlainTask, Task
+from .telemetry import Watch
 from .threads import Threads
 
 LOG = logging.getLogger("jetpack")
@@ -34,13 +36,14 @@ class Lanes:
     """`size` handlers at a time. `finish` takes each outcome; `told` is called with a machine's name where there is
     none to take, for the handler's own transaction has told it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- made once a worker
         self,
         size: int,
         finish: Callable[[Outcome], None],
         told: Callable[[str], None],
         pool: AsyncPool,
         sync_pool: SyncPool,
+        watch: Watch | None,
     ) -> None:
         self.size = size
         self.held: set[Job] = set()
@@ -49,6 +52,7 @@ class Lanes:
         self._told = told
         self._pool = pool
         self._sync_pool = sync_pool
+        self._watch = watch
         self._threads = Threads(size)
         self._queue: deque[Job] = deque()
         self._idle: list[asyncio.Future[None]] = []
@@ -93,6 +97,8 @@ class Lanes:
         while self._queue:
             job = self._queue.popleft()
             self._drop(job)
+            if self._watch is not None:
+                self._watch.dropped(job)
             self._answer(job, RELEASED)
 
     async def wait_empty(self, seconds: float, wanted: Callable[[Job], bool] = lambda _: True) -> bool:
@@ -133,7 +139,7 @@ class Lanes:
             while self._queue and self._has_turn(loop):
                 job = self._queue.popleft()
                 job.lane = lane
-                text = await self._work(job, lane)
+                text = await (self._work(job, lane) if self._watch is None else self._watched(job, lane, self._watch))
                 if text is None:
                     self._told(job.served.name)
                 elif not job.answered:
@@ -182,6 +188,20 @@ class Lanes:
                 while lane.cancelling():
                     lane.uncancel()
 
+    async def _watched(self, job: Job, lane: asyncio.Task[None], watch: Watch) -> str | None:
+        """`_work`, told to whoever listens."""
+        if job.verdict is not None:
+            watch.dropped(job)
+            return await self._work(job, lane)
+        with watch.running(job) as end:
+            try:
+                text = await self._work(job, lane)
+            except asyncio.CancelledError:
+                end(RELEASED)
+                raise
+            end(job.finishing if text is None else text)
+        return text
+
     async def _async(self, job: Job) -> str | None:
         task = Task(job, self._pool)
         try:
@@ -204,7 +224,8 @@ class Lanes:
         future: asyncio.Future[str | None] = loop.create_future()
         job.cancelled = threading.Event()
         task = PlainTask(job, self._sync_pool, job.cancelled)
-        self._threads.submit(partial(_run_plain, job, task, loop, future))
+        call = partial(_run_plain, job, task, loop, future)
+        self._threads.submit(call if self._watch is None else partial(copy_context().run, call))
         return await future
 
     def _start_timer(self, job: Job) -> None:
@@ -228,14 +249,14 @@ async def _commit(job: Job, session: AsyncSession, text: str) -> str | None:
     """Finish a task in its handler's own transaction. What is left to tell, once that is committed or undone."""
     if text.startswith(_ERROR):
         return text
-    job.finishing = True
+    job.finishing = text
     return _after(*await session.resolve(job.served.sql, job.outcome(text)), text)
 
 
 def _commit_plain(job: Job, session: SyncSession, text: str) -> str | None:
     if text.startswith(_ERROR):
         return text
-    job.finishing = True
+    job.finishing = text
     return _after(*session.resolve(job.served.sql, job.outcome(text)), text)
 
 

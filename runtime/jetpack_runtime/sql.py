@@ -26,11 +26,14 @@ class MachineSql:
     __slots__ = (
         "claim",
         "create",
+        "create_traced",
+        "depth",
         "exists",
         "fire",
         "history",
         "lost",
         "name",
+        "origins",
         "pump",
         "reason",
         "resolve",
@@ -38,6 +41,7 @@ class MachineSql:
         "retry",
         "row",
         "send",
+        "send_traced",
         "state",
     )
 
@@ -64,6 +68,27 @@ class MachineSql:
         self.create = compose("select {create_many}(%s::text::jsonb)")
         self.send = compose(
             "select applied, state, reason from {send}(%s::bigint, %s::text, %s::text::jsonb, %s::text)"
+        )
+        self.create_traced = compose(
+            "select jet.trace_created(array(select {create_many}(%s::text::jsonb)), %s::text::jsonb)"
+        )
+        self.send_traced = compose(
+            "select s.applied, s.state, s.reason,"
+            " case when s.applied then jet.trace_sent(%s::bigint, %s::text::jsonb) end"
+            " from {send}(%s::bigint, %s::text, %s::text::jsonb, %s::text) s"
+        )
+        self.origins = compose(
+            "select t.id, coalesce(o.created, p.sent, p.created, r.sent, r.created), o.sent from {table} t"
+            " left join jet.trace o on o.task = t.id left join jet.trace p on p.task = t.parent"
+            " left join jet.trace r on r.task = nullif(t.root, t.id) where t.id = any(%s::bigint[])"
+        )
+        self.depth = compose(
+            "select count(*) filter (where _worker is null and run_at <= now),"
+            " count(*) filter (where _worker is null and run_at > now), count(*) filter (where _worker is not null),"
+            " (select count(*) from {table} where _stuck is not null),"
+            " coalesce(extract(epoch from max(now - run_at) filter (where _worker is null and run_at <= now)),"
+            " 0)::float8"
+            " from {table}, jet.now() now where run_at is not null"
         )
         self.retry = compose("select applied, state, reason from {retry}(%s::bigint)")
         self.state = compose("select state, _stuck from {table} where id = %s::bigint")

@@ -9,13 +9,15 @@ import signal
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Literal
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
 
 import psycopg
 
 from . import sql
 from .claimer import Claimer
 from .database import Database, Link
+from .depths import Depths
 from .finisher import BACKLOG, Finisher
 from .handlers import Handlers
 from .heart import Heart
@@ -24,7 +26,11 @@ from .lanes import Lanes
 from .pool import AsyncPool, SyncPool
 from .pumps import Pumper
 from .roster import Roster
+from .telemetry import Telemetry, Watch
 from .timers import Sweeper
+
+if TYPE_CHECKING:
+    from .health import Health
 
 LOG = logging.getLogger("jetpack")
 
@@ -54,7 +60,8 @@ class Worker:
     `concurrency` handlers run at a time, async ones in the event loop, plain ones in threads. `lease`, `grace` and
     `poll` are seconds: how long a silent worker keeps its tasks, how long handlers may go on after `stop`, how long to
     sleep at most when nothing notifies. `connections` bounds those of `task.connection`, async and plain each.
-    `prepare_threshold` is psycopg's: None behind a pooler that cannot keep prepared statements.
+    `prepare_threshold` is psycopg's: None behind a pooler that cannot keep prepared statements. `telemetry` hears of
+    claims and runs, such as an `otel.OpenTelemetry`; `health` answers probes over HTTP.
     """
 
     def __init__(
@@ -71,6 +78,8 @@ class Worker:
         connections: int = 10,
         name: str | None = None,
         prepare_threshold: int | None = 5,
+        telemetry: Iterable[Telemetry] = (),
+        health: Health | None = None,
     ) -> None:
         if concurrency < 1 or connections < 1 or lease <= 0 or grace < 0 or poll <= 0:
             raise ValueError("concurrency and connections are at least 1, lease and poll above 0, grace not below")
@@ -82,6 +91,8 @@ class Worker:
         self._grace = grace
         self._poll = poll
         self._connections = connections
+        self._telemetry = tuple(telemetry)
+        self._health = health
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stops = 0
         self._stopped = asyncio.Event()
@@ -115,6 +126,8 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         crew = _Crew(self, until_idle)
         try:
+            if self._health is not None:
+                self._health.begin(self._loop, crew.trouble)
             await crew.start()
             await crew.work(self._stopped)
         except asyncio.CancelledError:
@@ -122,6 +135,8 @@ class Worker:
             raise
         finally:
             clean = await self._shut_down(crew)
+            if self._health is not None:
+                await asyncio.to_thread(self._health.end)
         return clean
 
     async def _shut_down(self, crew: _Crew) -> bool:
@@ -141,6 +156,7 @@ class _Crew:
     def __init__(self, worker: Worker, until_idle: bool | Literal["now"]) -> None:
         database, lease = worker._database, worker._lease
         self._name = worker.name
+        self._database = database
         self._grace = worker._grace
         self._lease = lease
         self._roster = worker._roster
@@ -151,7 +167,11 @@ class _Crew:
         self._pool = AsyncPool(database, worker._connections)
         self._sync_pool = SyncPool(database, worker._connections)
         self._finisher = Finisher(self._ends, self._told)
-        self._lanes = Lanes(worker._concurrency, self._finisher.put, self._told, self._pool, self._sync_pool)
+        self._watch = Watch(worker.name, worker._telemetry) if worker._telemetry else None
+        self._depths = Depths(database, lambda: list(self._roster.served))
+        self._lanes = Lanes(
+            worker._concurrency, self._finisher.put, self._told, self._pool, self._sync_pool, self._watch
+        )
         self._heart = Heart(
             self._beats,
             lease,
@@ -170,6 +190,7 @@ class _Crew:
             backlog=BACKLOG,
             sweeper=self._sweeper,
             pumper=self._pumper,
+            watch=self._watch,
             until_idle=until_idle,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -177,6 +198,8 @@ class _Crew:
     async def start(self) -> None:
         await self._claims.start()
         await self._roster.start(self._claims)
+        if self._watch is not None:
+            self._watch.started(self._depths)
         self._lanes.start()
         parts = {
             "claimer": self._claimer.run,
@@ -189,6 +212,18 @@ class _Crew:
         self._tasks = {part: asyncio.create_task(run(), name=f"jetpack {part}") for part, run in parts.items()}
         names = ", ".join(f"`{name}`" for name in self._roster.served) or "no machine"
         LOG.info("worker %s works %s: %d at a time, lease %g s", self._name, names, self._lanes.size, self._lease)
+
+    def trouble(self) -> str | None:
+        """Why this worker cannot claim just now, or None."""
+        lease = self._heart.current
+        if self._claimer.stopping:
+            return "the worker is stopping"
+        if self._database.is_down:
+            return "the database is away"
+        if lease is None:
+            return "the worker has no lease yet"
+        silent = monotonic() - lease.seen
+        return f"no heartbeat came through for {silent:.0f} s" if silent >= self._lease else None
 
     async def work(self, stopped: asyncio.Event) -> None:
         """Until stopped or done. Raises what a part died of: that is a bug of this package."""
@@ -250,6 +285,9 @@ class _Crew:
         self._sync_pool.trim(0)
         for link in (self._claims, self._ends, self._beats, self._sweeps, self._mail):
             await link.close()
+        if self._watch is not None:
+            self._watch.stopped()
+            self._depths.close()
         LOG.info("worker %s has stopped", self._name)
 
     async def _sweep(self) -> None:

@@ -11,6 +11,7 @@
 --   jet.tick           the same sweep, for a scheduler such as pg_cron
 --   jet.schedule, jet.slot   what tasks are created when, and whether they were
 --   jet.retention      what is removed after a time
+--   jet.trace          where traces of requests go on, for callers and workers that trace
 --   jet.module, jet.machine   what is installed, for workers and tools
 do $jet$
 begin
@@ -240,7 +241,7 @@ begin
 end
 $jet$;
 
--- Version 2: arrays and json, timers, messages, schedules, limits, retention.
+-- Version 2: arrays and json, timers, messages, schedules, limits, retention, traces.
 do $jet$
 begin
   if (select version from jet.meta) >= 2 then
@@ -712,6 +713,43 @@ begin
   end
   $body$;
 
+  -- Where traces go on: the context that came with a task's creation, and with the last event sent to it that it took. Only
+  -- callers that trace write a row, only workers that trace read one; others pay nothing.
+  create table jet.trace (
+    task bigint not null,
+    created jsonb,
+    sent jsonb,
+    at timestamptz not null,
+    constraint trace_pkey primary key (task)
+  );
+  create index trace_at on jet.trace (at);
+
+  -- Around a create or create_many: notes the context of new tasks, and gives their ids on. A task that was there keeps its own.
+  create function jet.trace_created(_tasks bigint[], _context jsonb) returns setof bigint
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+  begin
+    insert into jet.trace (task, created, at)
+      select distinct u.task, _context, jet.now() from unnest(_tasks) as u (task) order by u.task
+      on conflict do nothing;
+    return query select u.task from unnest(_tasks) with ordinality as u (task, n) order by u.n;
+  end
+  $body$;
+
+  create function jet.trace_sent(_task bigint, _context jsonb) returns void
+  language sql security definer set search_path = pg_catalog, pg_temp as $body$
+    insert into jet.trace (task, sent, at) values (_task, _context, jet.now())
+      on conflict (task) do update set sent = excluded.sent, at = excluded.at
+  $body$;
+
+  -- Nobody looks for a trace after a month.
+  create function jet.forget_traces() returns void
+  language sql security definer set search_path = pg_catalog, pg_temp as $body$
+    delete from jet.trace where task in (
+      select t.task from jet.trace t where t.at < jet.now() - interval '30 d' order by t.at limit 1000 for update skip locked)
+  $body$;
+
+  revoke all on function jet.forget_traces() from public;
+
   -- Timers and slots that are due: each module that has some hangs a trigger on a column of this one row, too.
   alter table jet.pulse add column fires bigint not null default 0,
     add column fired_at timestamptz not null default '-infinity';
@@ -727,6 +765,7 @@ begin
       return 0;
     end if;
     perform jet.write_slots(jet.now());
+    perform jet.forget_traces();
     if not exists (select from jet.machine where manifest -> 'timers' = 'true')
         and not exists (select from jet.slot where outcome is null and at <= jet.now())
         and not exists (select from jet.retention where next_at <= jet.now()) then
