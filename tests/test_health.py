@@ -18,7 +18,7 @@ from jetpack_runtime import AsyncClient, Client, Task, Worker
 from jetpack_runtime.health import Health
 from jetpack_runtime.prometheus import Prometheus
 from prometheus_client.parser import text_string_to_metric_families
-from shop import running, until, within
+from shop import execute, running, until, within
 from told import Cli
 
 
@@ -132,12 +132,16 @@ def test_prometheus_scrapes_counts_durations_and_queues(shop: str) -> None:
                 last.set()
                 await go.wait()
 
+        async def all_told() -> bool:
+            return await execute(shop, "select count(*) from shop.job where _worker is not null") == [(1,)]
+
         async with AsyncClient(shop) as client:
             await client.create_many("shop.job", [{"n": n} for n in range(4)])
             await client.create("shop.job", {"n": 9}, delay="1 hour")
             worker = Worker(shop, handlers={"shop.job": handler}, concurrency=1, telemetry=[prometheus], health=health)
             async with ready(worker, health):
                 await last.wait()
+                await until(all_told)
                 found = samples((await ask(health, "/metrics"))[1])
                 assert found["jetpack_tasks_claimed_total", "shop.job"] >= 3
                 assert found["jetpack_run_seconds_count", "shop.job", "ERROR", "running"] == 1
