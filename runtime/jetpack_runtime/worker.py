@@ -197,7 +197,10 @@ class _Crew:
 
     async def start(self) -> None:
         await self._claims.start()
-        await self._roster.start(self._claims)
+        try:
+            await self._roster.start(self._claims)
+        except (psycopg.OperationalError, OSError, TimeoutError) as error:
+            raise self._database.unreachable(error) from error
         if self._watch is not None:
             self._watch.started(self._depths)
         self._lanes.start()

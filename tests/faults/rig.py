@@ -1,0 +1,65 @@
+"""Servers and workers to be shot: what the faults have in common."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import psycopg
+from load import Load, install
+
+from jetpackc.postgres import Server, find_binaries
+
+SCRIPT = Path(__file__).with_name("worker_process.py")
+
+
+@contextmanager
+def server(pg: int, **settings: str) -> Iterator[Server]:
+    """A server of its own. Unlike that of other tests it keeps what it has committed, when it is shot."""
+    folder = Path(tempfile.mkdtemp(prefix="jetpack-faults-"))
+    folder.chmod(0o755)
+    found = Server(folder / "data", find_binaries(pg), {"fsync": "off", "max_connections": "60", **settings})
+    found.start()
+    try:
+        yield found
+    finally:
+        found.stop("immediate")
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def database(server: Server, name: str = "faults") -> Iterator[str]:
+    """A fresh database with the machines of the load."""
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"create database {name}")
+    install(server.dsn(name))
+    yield server.dsn(name)
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
+@contextmanager
+def worker(dsn: str, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in a process of its own, killed at the end if it still lives."""
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(SCRIPT.parent), **(environment or {})}
+    process = subprocess.Popen([sys.executable, SCRIPT, dsn], env=variables)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def await_end(load: Load, seconds: float = 90.0) -> None:
+    """Wait until every task has ended and no message waits. Raises AssertionError when that takes too long."""
+    deadline = monotonic() + seconds
+    while left := load.left():
+        assert monotonic() < deadline, f"{left} of {load.total} tasks and messages are left: {load.mistakes()[:5]}"
+        sleep(0.02)  # only the database can tell, and it may be away
