@@ -14,7 +14,7 @@ from told import Cli, Told
 
 from jetpackc.check import compile_sources
 from jetpackc.diagnostics.render import FORMATS
-from jetpackc.graph import Chart, chart_of, dot, drawing, mermaid
+from jetpackc.graph import Chart, charts_of, dot, drawing, mermaid
 from jetpackc.graph.engine import engine, laid_out
 from jetpackc.graph.layout import Box, Layout, answer, label_size, question
 from jetpackc.source import Source
@@ -63,7 +63,7 @@ def charts(text: str) -> list[Chart]:
     source = Source("workflows.jet", text)
     result = compile_sources([source])
     assert result.program is not None, FORMATS["text"](result.diagnostics, {source.path: source})
-    return [chart_of(module, machine) for module in result.program.modules for machine in module.machines]
+    return list(charts_of(result.program))
 
 
 def deep() -> Chart:
@@ -123,12 +123,74 @@ def test_what_a_composite_or_the_machine_answers_leads_away_from_any() -> None:
 
 def test_a_spawn_is_an_arrow_of_its_own_kind_to_the_machine() -> None:
     spawned = [
-        (arrow.source, arrow.target, [label.text for label in arrow.labels]) for arrow in deep().arrows if arrow.spawn
+        (arrow.source, arrow.target, [label.text for label in arrow.labels])
+        for arrow in deep().arrows
+        if arrow.kind == "spawn"
     ]
     assert spawned == [
         ("idle", "*machine child", ["GO [else]: spawn"]),
         ("inner", "*machine child", ["enter: spawn root"]),
     ]
+
+
+TELLING = """
+module trips
+event UNDO
+event UNDONE(what: text)
+machine trip(note: bigint?) {
+  initial state open {
+    enter { spawn hotel() as room  spawn flight() }
+    on FAILED when note is not null -> undoing { send note UNDO }
+  }
+  state undoing {
+    enter { send room UNDO  send children UNDO }
+    on UNDONE -> undone
+  }
+  final state undone
+}
+machine hotel {
+  initial state booked { on UNDO -> free }
+  final state free { enter { send parent UNDONE(what: "hotel") } }
+}
+machine flight { initial state booked { on UNDO { send siblings UNDO  send parent UNDONE(what: "") } } final state flown
+  on FLY -> flown }
+"""
+
+
+def test_a_message_is_an_arrow_to_each_machine_that_may_take_it() -> None:
+    found = {
+        chart.name: [
+            (arrow.source, arrow.target, [label.text for label in arrow.labels])
+            for arrow in chart.arrows
+            if arrow.kind == "send"
+        ]
+        for chart in charts(TELLING)
+    }
+    assert found == {
+        "trips.flight": [
+            ("booked", "*machine flight", ["UNDO: send siblings UNDO"]),
+            ("booked", "*machine hotel", ["UNDO: send siblings UNDO"]),
+            ("booked", "*machine trip", ["UNDO: send parent UNDONE"]),
+        ],
+        "trips.hotel": [("free", "*machine trip", ["enter: send parent UNDONE"])],
+        "trips.trip": [
+            ("open", "*machine hotel", ["FAILED [note is not null]: send note UNDO"]),
+            ("open", "*machine flight", ["FAILED [note is not null]: send note UNDO"]),
+            ("undoing", "*machine hotel", ["enter: send room UNDO", "enter: send children UNDO"]),
+            ("undoing", "*machine flight", ["enter: send children UNDO"]),
+        ],
+    }
+    lines = {node.id: node.lines for chart in charts(TELLING) for node in chart.nodes if chart.name == "trips.flight"}
+    assert lines["booked"] == ("UNDO stays",)
+
+
+def test_what_kind_an_arrow_is_can_be_seen() -> None:
+    (chart,) = (chart for chart in charts(TELLING) if chart.name == "trips.trip")
+    assert "style=dotted" in dot([chart])
+    assert "style=dashed" in dot([chart])
+    assert ": enter#58; send room UNDO<br/>enter#58; send children UNDO\n" in mermaid([chart])
+    kinds = [group.get("class") for group in ElementTree.fromstring(drawing([chart])).iter() if group.get("class")]
+    assert {"arrow", "spawn", "send"} <= set(kinds)
 
 
 def test_what_leads_nowhere_stands_in_the_box() -> None:

@@ -47,9 +47,9 @@ def _usual(out: Path | None) -> str:
 
 def _charts(program: ir.Program, names: tuple[str, ...]) -> list[Chart]:
     """Those named, else all. Raises Usage."""
-    from jetpackc.graph import chart_of
+    from jetpackc.graph import charts_of
 
-    charts = [chart_of(module, machine) for module in program.modules for machine in module.machines]
+    charts = list(charts_of(program))
     known = [chart.name for chart in charts]
     wanted = {_full(name, known) for name in names} or known
     if not charts:

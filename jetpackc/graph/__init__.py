@@ -4,11 +4,11 @@
 the program that finds a place for each box.
 """
 
-from jetpackc.graph.chart import chart_of
+from jetpackc.graph.chart import charts_of
 from jetpackc.graph.dot import dot
 from jetpackc.graph.engine import LayoutError, engine
 from jetpackc.graph.mermaid import mermaid
 from jetpackc.graph.model import Chart
 from jetpackc.graph.picture import drawing
 
-__all__ = ["Chart", "LayoutError", "chart_of", "dot", "drawing", "engine", "mermaid"]
+__all__ = ["Chart", "LayoutError", "charts_of", "dot", "drawing", "engine", "mermaid"]

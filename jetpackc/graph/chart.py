@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from jetpackc.graph.model import Arrow, Chart, Label, Node
+from jetpackc.graph.model import Arrow, ArrowKind, Chart, Label, Node
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import Kin, full_name
 from jetpackc.ir.text import expression, shortened, timer as timer_name
 from jetpackc.records import dataclass
 
@@ -18,10 +19,16 @@ START = "*"
 ANY = "*any"
 
 
-def chart_of(module: ir.Module, machine: ir.Machine) -> Chart:
-    """What a picture of the machine shows."""
+def charts_of(program: ir.Program) -> Iterator[Chart]:
+    """What pictures of all machines show, in their order."""
+    kin = Kin(program)
+    return (_chart(kin, module, machine) for module in program.modules for machine in module.machines)
+
+
+def _chart(kin: Kin, module: ir.Module, machine: ir.Machine) -> Chart:
     happenings = [found for owner in (*machine.states, None) for found in _happenings(owner, machine)]
-    arrows = _merged(_arrow(machine, found) for found in happenings if isinstance(found.does, ir.Goto | ir.Spawn))
+    told = _Told(kin, module.name, machine)
+    arrows = _merged(arrow for found in happenings for arrow in _arrows(machine, found, told))
     used = {arrow.source for arrow in arrows} | {arrow.target for arrow in arrows}
     lines = _lines(happenings)
     claimable = {state.name for state in chart.claimable(machine)}
@@ -32,8 +39,8 @@ def chart_of(module: ir.Module, machine: ir.Machine) -> Chart:
         nodes.append(_state(machine, state, lines[state.name], claimable=state.name in claimable))
         if _any(state.name) in used:
             nodes.append(Node(_any(state.name), "any", f"any {state.name}", parent=state.name))
-    spawned = dict.fromkeys(found.does.machine for found in happenings if isinstance(found.does, ir.Spawn))
-    nodes += [Node(_machine(name), "machine", name) for name in spawned]
+    others = dict.fromkeys(name for found in happenings for name in told.others(found.does))
+    nodes += [Node(_machine(name), "machine", name) for name in others]
     return Chart(f"{module.name}.{machine.name}", machine.doc, tuple(nodes), (Arrow(START, machine.initial), *arrows))
 
 
@@ -44,7 +51,34 @@ class _Happening:
     owner: str | None
     trigger: str
     guard: str
-    does: ir.Goto | ir.Spawn | ir.Raise | ir.Fail | None
+    does: ir.Goto | ir.Spawn | ir.Send | ir.Raise | ir.Fail | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Whom a machine makes and tells something, by the names that they have in its module."""
+
+    kin: Kin
+    module: str
+    machine: ir.Machine
+
+    def others(self, does: object) -> Sequence[str]:
+        """The machines that a statement may reach."""
+        if isinstance(does, ir.Spawn):
+            return (does.machine,)
+        return tuple(map(self._short, self._receivers(does))) if isinstance(does, ir.Send) else ()
+
+    def _receivers(self, send: ir.Send) -> Sequence[str]:
+        """Those that may take it; of a task that was spawned under this name, its machine."""
+        name = full_name(self.machine.name, self.module)
+        if isinstance(send.to, ir.Ref):
+            made = {self.kin.made(name, one) for one in self.kin.spawns[name] if one.alias == send.to.name}
+            if made:
+                return sorted(made)
+        return self.kin.receivers(name, send)
+
+    def _short(self, name: str) -> str:
+        return name.removeprefix(f"{self.module}.")
 
 
 def _happenings(owner: ir.State | None, machine: ir.Machine) -> Iterator[_Happening]:
@@ -100,10 +134,10 @@ def _ends(
                     for found in _ends(owner, trigger, inner, branch.body, stays=False):
                         told = True
                         yield found
-            case ir.Goto() | ir.Raise() | ir.Fail() | ir.Spawn():
-                told = told or not isinstance(statement, ir.Spawn)
+            case ir.Goto() | ir.Raise() | ir.Fail() | ir.Spawn() | ir.Send():
+                told = told or not isinstance(statement, ir.Spawn | ir.Send)
                 yield _Happening(owner, trigger, guard, statement)
-            case ir.Set() | ir.Send():
+            case ir.Set():
                 pass
     if stays and not told:
         yield _Happening(owner, trigger, guard, None)
@@ -155,16 +189,23 @@ def _line(found: _Happening) -> str:
 # ---------------------------------------------------------------- arrows
 
 
-def _arrow(machine: ir.Machine, found: _Happening) -> Arrow:
-    assert isinstance(found.does, ir.Goto | ir.Spawn)
-    if isinstance(found.does, ir.Spawn):
-        words = "spawn root" if found.does.root else "spawn"
-        label = Label(f"{_when(found, GUARD)}: {words}", f"{_when(found)}: {words}{_delay(found.does.delay)}")
-        return Arrow(_source(machine, found.owner), _machine(found.does.machine), (label,), spawn=True)
-    delay = _delay(found.does.delay)
-    again = " reenter" if found.does.reenter else ""
-    label = Label(f"{_when(found, GUARD)}{again}{_short(delay)}", f"{_when(found)}{again}{delay}")
-    return Arrow(_source(machine, found.owner), found.does.target, (label,))
+def _arrows(machine: ir.Machine, found: _Happening, told: _Told) -> Iterator[Arrow]:
+    source = _source(machine, found.owner)
+    match found.does:
+        case ir.Goto(target=target, reenter=reenter, delay=wait):
+            delay, again = _delay(wait), " reenter" if reenter else ""
+            label = Label(f"{_when(found, GUARD)}{again}{_short(delay)}", f"{_when(found)}{again}{delay}")
+            yield Arrow(source, target, (label,))
+        case ir.Spawn(root=root, delay=wait):
+            words = "spawn root" if root else "spawn"
+            label = Label(f"{_when(found, GUARD)}: {words}", f"{_when(found)}: {words}{_delay(wait)}")
+            yield from (Arrow(source, _machine(name), (label,), "spawn") for name in told.others(found.does))
+        case ir.Send(kin=kin, event=event, to=to):
+            whom = kin or (expression(to) if to is not None else "")
+            label = Label(
+                f"{_when(found, GUARD)}: send {shortened(whom, GUARD)} {event}", f"{_when(found)}: send {whom} {event}"
+            )
+            yield from (Arrow(source, _machine(name), (label,), "send") for name in told.others(found.does))
 
 
 def _source(machine: ir.Machine, owner: str | None) -> str:
@@ -188,11 +229,11 @@ def _when(found: _Happening, length: int = 10_000) -> str:
 
 
 def _merged(arrows: Iterable[Arrow]) -> tuple[Arrow, ...]:
-    """One arrow for all that have the same ends."""
-    found: dict[tuple[str, str, bool], dict[Label, None]] = {}
+    """One arrow for all of a kind that have the same ends."""
+    found: dict[tuple[str, str, ArrowKind], dict[Label, None]] = {}
     for arrow in arrows:
-        found.setdefault((arrow.source, arrow.target, arrow.spawn), {}).update(dict.fromkeys(arrow.labels))
-    return tuple(Arrow(source, target, tuple(labels), spawn) for (source, target, spawn), labels in found.items())
+        found.setdefault((arrow.source, arrow.target, arrow.kind), {}).update(dict.fromkeys(arrow.labels))
+    return tuple(Arrow(source, target, tuple(labels), kind) for (source, target, kind), labels in found.items())
 
 
 def _any(state: str) -> str:

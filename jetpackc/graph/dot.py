@@ -22,6 +22,8 @@ _LOOKS = {
     "start": "shape=point, width=0.14",
 }
 
+_LINES = {"spawn": "dashed", "send": "dotted"}
+
 
 def dot(charts: Sequence[Chart]) -> str:
     """The text of one graph. Several charts stand in it side by side, each in a box with its name."""
@@ -57,7 +59,7 @@ def _box(name: str, title: str, body: Sequence[str]) -> list[str]:
 
 def _arrow(arrow: Arrow, names: Mapping[str, str]) -> str:
     attributes = [f"label={quoted(chr(10).join(label.text for label in arrow.labels))}"] if arrow.labels else []
-    attributes += ["style=dashed"] if arrow.spawn else []
+    attributes += [f"style={_LINES[arrow.kind]}"] if arrow.kind in _LINES else []
     return f"{names[arrow.source]} -> {names[arrow.target]}" + (f" [{', '.join(attributes)}]" if attributes else "")
 
 

@@ -132,7 +132,7 @@ def _edge(place: int, arrow: Arrow, numbers: Mapping[str, int]) -> str:
     attributes = [f"id=e{place}"]
     attributes += [f"label={_room(*label_size(arrow))}"] if arrow.labels else []
     attributes += ["dir=back"] if head < tail else []
-    attributes += ["weight=0"] if arrow.spawn else []
+    attributes += ["weight=0"] if arrow.kind != "move" else []
     return f"n{min(tail, head)} -> n{max(tail, head)} [{' '.join(attributes)}]"
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from jetpackc.records import dataclass
 
+ArrowKind = Literal["move", "spawn", "send"]
 NodeKind = Literal["plain", "composite", "final", "failure", "any", "machine", "start"]
 
 
@@ -14,8 +15,9 @@ NodeKind = Literal["plain", "composite", "final", "failure", "any", "machine", "
 class Node:
     """A box. `id` is a state's name; other boxes have a name that no state can have.
 
-    `any` stands for whatever state inside `parent` (or of the machine) a task is in, `machine` for one that is spawned,
-    `start` for the dot where a new task comes from. `lines` stand under the title, cut to a readable length.
+    `any` stands for whatever state inside `parent` (or of the machine) a task is in, `machine` for one that is spawned
+    or gets messages, `start` for the dot where a new task comes from. `lines` stand under the title, cut to a readable
+    length.
     """
 
     id: str
@@ -38,12 +40,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """All that leads from one box to another, a label each. A spawn does not move the task."""
+    """All of one kind that leads from one box to another, a label each. Only a `move` moves the task."""
 
     source: str
     target: str
     labels: tuple[Label, ...] = ()
-    spawn: bool = False
+    kind: ArrowKind = "move"
 
 
 @dataclass(frozen=True, slots=True)

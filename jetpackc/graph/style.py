@@ -29,5 +29,7 @@ STYLE = """\
 .jet .curve { fill: none; stroke: var(--line); stroke-width: 1.2px; }
 .jet .head { fill: var(--line); }
 .jet .spawn > .curve { stroke-dasharray: 5 4; }
+.jet .send > .curve { stroke-dasharray: 1 4; stroke-width: 1.6px; stroke-linecap: round; }
+.jet .send > .head { fill: var(--paper); stroke: var(--line); }
 .jet .name { font-size: 15px; font-weight: 600; }
 """

@@ -112,7 +112,7 @@ def _mark(node: Node, x: float, y: float) -> Iterator[str]:
 def _arrow(arrow: Arrow, curve: Curve) -> Iterator[str]:
     first, *rest = curve.points
     path = f"M{_pair(first)}C" + " ".join(_pair(point) for point in rest)
-    yield f'<g class="{"spawn" if arrow.spawn else "arrow"}">'
+    yield f'<g class="{"arrow" if arrow.kind == "move" else arrow.kind}">'
     yield f'<path class="curve" d="{path}"/>'
     yield f'<path class="head" d="{_head(curve.points[-1], curve.tip)}"/>'
     yield "</g>"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jetpackc.graph import LayoutError, chart_of, drawing
+from jetpackc.graph import Chart, LayoutError, charts_of, drawing
 from jetpackc.ir import chart, model as ir
 from jetpackc.records import dataclass
 
@@ -99,11 +99,11 @@ def _status(path: Path) -> tuple[int, int] | None:
 
 
 def _machines(program: ir.Program) -> tuple[Machine, ...]:
-    return tuple(_machine(module, machine) for module in program.modules for machine in module.machines)
+    machines = (machine for module in program.modules for machine in module.machines)
+    return tuple(_machine(drawn, machine) for drawn, machine in zip(charts_of(program), machines, strict=True))
 
 
-def _machine(module: ir.Module, machine: ir.Machine) -> Machine:
-    drawn = chart_of(module, machine)
+def _machine(drawn: Chart, machine: ir.Machine) -> Machine:
     leaves = {leaf.name for leaf in chart.leaves(machine)}
     states = tuple(State(state.name, state.kind, state.parent, state.name in leaves) for state in machine.states)
     try:
