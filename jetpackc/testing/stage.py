@@ -26,7 +26,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 """When each test begins."""
 
 INSTANT = timedelta(milliseconds=1)
-"""No time at all."""
+"""What is shorter is no time at all: the shortest that a duration can say."""
 
 STEPS = 64
 """Looks within the window of a rate, which keeps what began in one of so many parts as one number."""
@@ -168,7 +168,7 @@ class Stage:
     def _nudged(self) -> bool:
         """The database holds one dispatch of a task apart from the next by a microsecond, and so must the clock."""
         moment = self._next()
-        if moment is None or moment - self.now > INSTANT:
+        if moment is None or moment - self.now >= INSTANT:
             return False
         self._move(max(moment, self.now))
         return True
