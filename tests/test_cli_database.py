@@ -45,6 +45,13 @@ GOOD_VALUES = {
     "prices": "[1.10, null]",
     "tiers": '["pro", "free"]',
 }
+NOTED = """module m
+machine seat(number: int) {
+  unique (number) while in (taken)
+  initial state free { on TAKE(by: text?) -> taken }
+  state taken        { on LEAVE -> free }
+}
+"""
 FAILING = """module odd
 machine m(n: int) {
   initial state a { on GO -> b }
@@ -294,6 +301,22 @@ def test_history_is_a_timeline(cli: Cli, dsn: str) -> None:
     hops = json.loads(cli("history", "1", "--json").out)
     assert [(hop["event"], hop["to_state"]) for hop in hops] == [(None, "cart"), ("PAID", "charging.ready")]
     assert cli("history", "77").code == 1
+
+
+def test_notes_of_the_history_name_the_event_they_are_about(
+    cli: Cli, fresh: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", fresh(NOTED))
+    cli("create", "seat", "number=1")
+    cli("create", "seat", "number=1")
+    cli("send", "1", "TAKE")
+    assert cli("send", "2", "TAKE", "by=Ada").code == 1
+    cli("send", "2", "LEAVE")
+    refused, ignored = cli("history", "2").out.splitlines()[2:]
+    assert (
+        '  TAKE   free, refused: unique (number) while in (taken): there is another such task  {"by": "Ada"}' in refused
+    )
+    assert "  LEAVE  free, ignored" in ignored
 
 
 def test_ps_counts_states_and_names_what_is_stuck(cli: Cli, dsn: str) -> None:

@@ -11,6 +11,15 @@ from .views import Hop, TaskView
 LONGEST = 120
 """Characters of a payload, or of the vars that changed, that are shown."""
 
+NOTES = {
+    "refused": "refused",
+    "late": "too late",
+    "stuck": "stuck on it",
+    "unstuck": "taken up again",
+    "spent": "the timer is put out",
+}
+"""The engine's own notes, in lower case as no event is: what became of the event that they are about."""
+
 Style = Callable[[str], str]
 
 
@@ -22,19 +31,34 @@ def timeline(
     The styles colour what to look at, what is beside the point, and what is wrong.
     """
     lines = [strong(f"{task.machine} {task.id}") + f" is in {task.state}"]
-    width = max((len(hop.event or "") for hop in hops), default=0)
-    for hop in hops:
-        moved = f"{hop.from_state or ''} -> {hop.to_state}" if hop.to_state else f"{hop.from_state}, ignored"
-        parts = [f"{hop.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], f"{hop.event or '':<{width}}", moved.strip()]
+    events = [_event(hop) for hop in hops]
+    width = max(map(len, events), default=0)
+    for hop, event in zip(hops, events, strict=True):
+        parts = [f"{hop.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], f"{event:<{width}}", _moved(hop)]
         lines.append("  " + "  ".join(parts) + dim(_details(hop)))
     if task.stuck:
         lines.append(f"  {fault('stuck')}: {task.stuck.get('error')}; mend the cause, then: jetpackc retry {task.id}")
     return lines
 
 
+def _event(hop: Hop) -> str:
+    """The event, of a note the one that it is about."""
+    about = (hop.payload or {}).get("event") if hop.event in NOTES else None
+    return str(about or hop.event or "")
+
+
+def _moved(hop: Hop) -> str:
+    if hop.to_state:
+        return f"{hop.from_state or ''} -> {hop.to_state}".strip()
+    return f"{hop.from_state}, {NOTES.get(hop.event or '', 'ignored')}"
+
+
 def _details(hop: Hop) -> str:
     found = ""
-    payload = {name: value for name, value in (hop.payload or {}).items() if name != "traceback"}
+    if hop.event in NOTES and (why := (hop.payload or {}).get("reason") or (hop.payload or {}).get("error")):
+        found += f": {why}"
+    payload = (hop.payload or {}).get("payload") if hop.event in NOTES else hop.payload
+    payload = {name: value for name, value in (payload or {}).items() if name != "traceback"}
     if payload:
         found += f"  {_short(payload)}"
     if hop.changed:
