@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "create": ("tasks", "Create a task; print its id."),
         "send": ("tasks", "Send an event to a task."),
         "ps": ("show", "Count tasks by state, and name the stuck ones."),
+        "top": ("top", "Show queues, rates, leases and what holds vacuum back, live."),
         "history": ("show", "Tell what happened to a task."),
         "pause": ("pause", "Let no worker claim from a machine or a state."),
         "resume": ("pause", "Let workers claim again."),
