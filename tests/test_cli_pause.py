@@ -25,6 +25,8 @@ machine job(n: int = 0) {
   state rerunning { run "app:f"  on SUCCESS, ERROR -> done }
   final state done
 }
+
+machine sign { initial state shut { on TURN -> open }  state open { on TURN -> shut } }
 """
 
 
@@ -54,6 +56,20 @@ def test_a_wrong_state_or_machine_is_a_usage_error(db: Db, cli: Cli) -> None:
     assert (told.code, "its queues: `again`, `ready`" in told.err) == (2, True)
     assert cli("resume", "jub").code == 2
     assert cli("drain", "job", "--timeout", "soon").code == 2
+    assert db.value("select count(*) from jet.paused") == 0
+
+
+def test_one_state_of_what_is_paused_as_a_whole_does_not_go_on(db: Db, cli: Cli) -> None:
+    cli("pause", "job")
+    told = cli("resume", "job", "--state", "again")
+    assert told.code == 1
+    assert "m.job is paused as a whole\n  = help: resume all of it: `jetpackc resume m.job`" in told.err
+    assert db.value("select count(*) from jet.paused") == 1
+
+
+def test_what_no_worker_claims_from_is_not_paused(db: Db, cli: Cli) -> None:
+    told = cli("pause", "sign")
+    assert (told.code, "no worker claims from `m.sign`" in told.err) == (2, True)
     assert db.value("select count(*) from jet.paused") == 0
 
 

@@ -51,10 +51,16 @@ def resume(machine: str, state: str | None, dsn: str | None) -> int:
     \b
     jetpackc resume shop.checkout
     """
+    from psycopg.errors import ObjectNotInPrerequisiteState
+
     with opened(dsn) as connection:
         found = named(machines(connection), machine)
         _queues(found, state)
-        connection.execute("select jet.resume(%s, %s)", (found.name, state))
+        try:
+            connection.execute("select jet.resume(%s, %s)", (found.name, state))
+        except ObjectNotInPrerequisiteState:
+            help = f"resume all of it: `jetpackc resume {found.name}`"
+            raise Failure(f"{found.name} is paused as a whole", help) from None
         say(f"resumed {_what(found, state)}")
     return 0
 
@@ -87,6 +93,8 @@ def drain(machine: str, state: str | None, dsn: str | None, timeout: str | None)
 
 def _pause(connection: psycopg.Connection, machine: Machine, state: str | None) -> list[str]:
     queues = _queues(machine, state)
+    if not queues:
+        raise Usage(f"no worker claims from `{machine.name}`", "only a machine with a queue can be paused")
     connection.execute("select jet.pause(%s, %s)", (machine.name, state))
     say(f"paused {_what(machine, state)}")
     return queues
