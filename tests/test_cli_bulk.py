@@ -164,6 +164,16 @@ def test_stuck_tasks_are_taken_up_again(db: Db, cli: Cli) -> None:
     assert db.value("select count(*) from m.poison where _stuck is not null") == 0
 
 
+def test_cancel_sends_the_event_of_that_name(db: Db, cli: Cli) -> None:
+    first, second, third = carts(db, 1, 2, 3)
+    assert cli("cancel", str(first), "why=late").code == 0
+    assert cli("cancel", "checkout", "--where", "order_id=2", "--dry-run").out == f"{second}\n"
+    assert "1 task, 1 changed" in cli("cancel", "checkout", "--where", "order_id=2").err
+    assert [db.state("checkout", id) for id in (first, second, third)] == ["cancelled", "cancelled", "cart"]
+    told = cli("cancel", "poison", "--all")
+    assert (told.code, "takes no event `CANCEL`" in told.err) == (2, True)
+
+
 TOLD = """\
 module m
 machine ship(n: int) {

@@ -33,14 +33,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Tasks": {
         "viz": ("viz", "Show charts in the browser, with live counts."),
         "create": ("tasks", "Create a task; print its id."),
-        "send": ("tasks", "Send an event to a task."),
+        "send": ("tasks", "Send an event to a task, or to many."),
+        "cancel": ("tasks", "Send CANCEL to a task, or to many."),
         "ps": ("show", "Count tasks by state, and name the stuck ones."),
         "top": ("top", "Show queues, rates, leases and what holds vacuum back, live."),
         "history": ("show", "Tell what happened to a task."),
         "pause": ("pause", "Let no worker claim from a machine or a state."),
         "resume": ("pause", "Let workers claim again."),
         "drain": ("pause", "Pause, and wait until nothing is at work."),
-        "retry": ("tasks", "Take a stuck task up again."),
+        "retry": ("tasks", "Take a stuck task up again, or many."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

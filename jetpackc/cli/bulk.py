@@ -1,4 +1,4 @@
-"""`send` and `retry` for all tasks that a filter finds, one after the other, whatever becomes of each."""
+"""`send`, `cancel` and `retry` for all tasks that a filter finds, one after the other, whatever becomes of each."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _dry(batches: Iterator[list[int]], as_json: bool) -> int:
         return 0
     for id in ids:
         click.echo(id)
-    say(f"{len(ids)} tasks match; nothing was changed")
+    say(f"{len(ids)} task{' matches' if len(ids) == 1 else 's match'}; nothing was changed")
     return 0
 
 

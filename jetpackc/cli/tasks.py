@@ -72,9 +72,33 @@ def send(
     jetpackc send checkout CANCEL --where state=cart --older-than 2d --dry-run
     jetpackc send checkout CANCEL --where email=ada@example.org --limit 100
     """
+    return _send(target, event, fields, dsn, key, Filter(**options))
+
+
+@click.command()
+@click.argument("target", metavar="ID|MACHINE")
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
+@dsn_option
+@click.option("--key", help="A repeated key sends nothing and gives the first answer again.")
+@filter_options
+def cancel(
+    target: str, fields: tuple[str, ...], dsn: str | None, key: str | None, **options: Unpack[FilterOptions]
+) -> int:
+    """Send the event CANCEL to the task ID, or to each task of a MACHINE that the options choose.
+
+    What it does there, the machine says: `on CANCEL -> …`.
+
+    \b
+    jetpackc cancel 7
+    jetpackc cancel checkout --where state=cart --older-than 2d --dry-run
+    jetpackc cancel checkout why="sold out" --all
+    """
+    return _send(target, "CANCEL", fields, dsn, key, Filter(**options))
+
+
+def _send(target: str, event: str, fields: tuple[str, ...], dsn: str | None, key: str | None, chosen: Filter) -> int:
     from jetpack_runtime import Client
 
-    chosen = Filter(**options)
     with opened(dsn) as connection:
         client = Client(connection)
         found = _machine(connection, target, chosen)
