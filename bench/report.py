@@ -1,66 +1,71 @@
-"""The results as Markdown."""
+"""Results as Markdown and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
 
-from contest import Result
-from stages import Stages
-from steady import Speeds
-
-_WHAT = {
-    "create": "make the tasks (`create_many`; by hand: COPY)",
-    "drain": "claim and finish in turn, one connection",
-    "worker": "a Python worker, two connections",
-}
+from outcome import Results
+from roster import FLOOR, OURS
+from targets import judged
+from workloads import WORKLOADS, Workload
 
 
-def markdown(result: Result, where: Stages, speeds: Speeds, versions: str) -> str:
-    """The contest, then where the time goes."""
-    head = (
-        f"{versions}; {result.jobs:,} tasks, {result.batch} a batch; medians of"
-        f" {len(result.runs['jetpack']['drain'])} interleaved rounds; us: microseconds a task"
-    )
-    parts = [head]
-    for what, told in _WHAT.items():
-        parts.append(f"### {told}\n\n{_contest(result, what)}")
-    parts.append(f"### where jetpack's microseconds go\n\n{_where(where)}")
-    if speeds:
-        parts.append(f"### a backlog that stays as long as it is: made, claimed and finished\n\n{_steady(speeds)}")
+def markdown(results: Results, about: str) -> str:
+    """A table a workload, then the targets."""
+    parts = [about]
+    for name, workload in WORKLOADS.items():
+        if name in results.turns:
+            parts.append(f"### {name}: {workload.about}\n\n{_workload(results, workload)}")
+    if targets := _targets(results):
+        parts.append(f"### targets\n\n{targets}")
+    parts += [f"not measured: {error}" for error in results.errors]
     return "\n\n".join(parts)
 
 
-def _contest(result: Result, what: str) -> str:
-    split = ("claim", "finish") if what == "drain" else ()
-    columns = ["jobs/s", *(f"{part} us" for part in split), "server CPU us", "client CPU us", "log B"]
-    values = ["jobs/s", *split, "server", "client", "wal"]
+def plain(results: Results, about: str) -> dict[str, Any]:
+    """All of it, for JSON: every turn, and the targets with what was reached."""
+    targets = [{**asdict(target), "ratio": ratio, "met": target.is_met(ratio)} for target, ratio in judged(results)]
+    turns = {
+        name: {contestant: [asdict(turn) for turn in found] for contestant, found in by.items()}
+        for name, by in results.turns.items()
+    }
+    return {"about": about, "workloads": turns, "targets": targets, "errors": results.errors}
+
+
+def _workload(results: Results, workload: Workload) -> str:
+    first, name = workload.shown[0], workload.name
+    if workload.alone:
+        return _table(["", ""], [[figure, _number(results.median(name, OURS, figure))] for figure in workload.shown])
+    rows = []
+    for contestant in results.turns[name]:
+        values = [_number(results.median(name, contestant, figure)) for figure in workload.shown]
+        rows.append([f"`{contestant}`", *values, _ratio(results.ratio(name, contestant, FLOOR, first))])
+    return _table(["", *workload.shown, f"{first}, of `{FLOOR}`"], rows)
+
+
+def _targets(results: Results) -> str:
     rows = [
-        [f"`{queue}`", *(_number(result.median(queue, what, value)) for value in values), *_ratios(result, queue, what)]
-        for queue in result.runs
+        [
+            f"{target.workload}, {target.figure}",
+            target.aim,
+            f"{ratio:.2f}",
+            "met" if target.is_met(ratio) else "**not met**",
+        ]
+        for target, ratio in judged(results)
     ]
-    return _table(["", *columns, "jetpack is"], rows)
+    return _table([f"`{OURS}`", "aim", "reached", ""], rows) if rows else ""
 
 
-def _ratios(result: Result, queue: str, what: str) -> list[str]:
-    return ["" if queue == "jetpack" else f"{result.ratio('jetpack', queue, what, 'jobs/s'):.2f} x as fast"]
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
-def _where(where: Stages) -> str:
-    rows = [
-        [place if at == 0 else "", part, f"{value:.2f}"]
-        for place, parts in where.items()
-        for at, (part, value) in enumerate(parts.items())
-    ]
-    return _table(["", "", "us"], rows)
-
-
-def _steady(speeds: Speeds) -> str:
-    rows = [[f"`{queue}`", *map(_number, found)] for queue, found in speeds.items()]
-    return _table(["jobs/s", *(f"part {part}" for part in range(1, len(rows[0])))], rows)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -49,8 +49,8 @@ def _value(connection: Connection, query: str) -> int:
 
 def main() -> None:
     """Both machines in turn, then the removal of what the one has left."""
-    rig = Rig(18, None)
-    with rig.database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+    rig = Rig(18)
+    with rig.database("retention", lambda _: None) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
         spent: dict[str, list[float]] = {"forever": [], "kept": []}
         install(connection, "forever", "")
         install(connection, "kept", "keep final 30d keep history 90d")

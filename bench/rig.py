@@ -4,100 +4,122 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import psycopg
 
-from jetpackc.check import compile_sources
-from jetpackc.emit import emit
 from jetpackc.postgres import Server, find_binaries
-from jetpackc.source import Source
 
-HERE = Path(__file__).parent
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
     "synchronous_commit": "on",
-    "max_connections": "50",
+    "max_connections": "200",
     "track_functions": "none",
+    "log_line_prefix": "at %n ",
 }
 _TICK = os.sysconf("SC_CLK_TCK")
+_IMAGES = re.compile(r"^Total\s+\d+\s+\d+ \[[^\]]*\]\s+(\d+)", re.MULTILINE)
 
 Connection = psycopg.Connection[Any]
 
 
 @dataclass
 class Spent:
-    """What something took: seconds by the clock, of the server's processors, of this process's; bytes of log."""
+    """What something took: seconds by the clock and of the server's processors; bytes of log, and those of them that
+    are images of whole pages (None: not known)."""
 
     seconds: float = 0.0
     server: float = 0.0
-    client: float = 0.0
     wal: int = 0
+    images: int | None = None
 
 
 class Rig:
-    """A fresh server with all contestants in a template database, and copies of that."""
+    """A fresh server, template databases in it, and copies of those."""
 
-    def __init__(self, pg: int, bindir: Path | None) -> None:
+    def __init__(self, pg: int, bindir: Path | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="jetpack-bench-"))
         self._folder.chmod(0o755)
-        self._server = Server(self._folder / "data", bindir or find_binaries(pg), SETTINGS)
+        self._binaries = bindir or find_binaries(pg)
+        self._server = Server(self._folder / "data", self._binaries, SETTINGS)
         self._server.start()
         self._admin = psycopg.connect(self._server.dsn(), autocommit=True)
         self._numbers = itertools.count()
+        self._templates: set[str] = set()
         self._postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self._admin.execute("create database contest")
-        with psycopg.connect(self._server.dsn("contest")) as connection:
-            connection.execute((HERE / "floor.sql").read_bytes())
-            connection.execute(compiled().encode())
 
     @property
     def version(self) -> str:
         """`18.1`, say."""
-        found = self._admin.execute("show server_version").fetchone()
-        assert found is not None
-        return str(found[0]).split()[0]
+        return str(self._one("show server_version")).split()[0]
+
+    @property
+    def log(self) -> Path:
+        """What the server has to say."""
+        return self._folder / "data" / "server.log"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The DSN of a database in which nothing has happened yet."""
-        name = f"contest_{next(self._numbers)}"
-        self._admin.execute(f"create database {name} template contest")
-        yield self._server.dsn(name)
-        self._admin.execute(f"drop database {name} with (force)")
+    def database(self, template: str, setup: Callable[[str], None]) -> Iterator[str]:
+        """The DSN of a database in which nothing has happened but `setup`, which makes the template when it is first
+        asked for."""
+        if template not in self._templates:
+            self._admin.execute(f'drop database if exists "{template}"')  # of a setup that failed
+            self._admin.execute(f'create database "{template}"')
+            setup(self._server.dsn(template))
+            self._templates.add(template)
+        name = f"bench_{next(self._numbers)}"
+        self._admin.execute(f'create database {name} template "{template}"')
+        try:
+            yield self._server.dsn(name)
+        finally:
+            self._admin.execute(f"drop database {name} with (force)")
 
     @contextmanager
     def measure(self) -> Iterator[Spent]:
         """Measure a block; the result is filled in at its end."""
         spent = Spent()
-        wal, server, client, seconds = self._wal(), self._processors(), process_time(), perf_counter()
+        wal, server, seconds = self._wal(), self.processors(), perf_counter()
         yield spent
         spent.seconds = perf_counter() - seconds
-        spent.client = process_time() - client
-        spent.server = self._processors() - server
-        spent.wal = self._wal() - wal
+        spent.server = self.processors() - server
+        end = self._wal()
+        spent.wal = end - wal
+        spent.images = self._images(wal, end)
 
     def checkpoint(self) -> None:
         """Have every measurement begin with nothing left to write."""
         self._admin.execute("checkpoint")
 
-    def _wal(self) -> int:
-        found = self._admin.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()
-        assert found is not None
-        return int(found[0])
+    def sample_statements(self, share: float) -> None:
+        """Have the server write to its log how long so many of the statements take; 0: none."""
+        self._admin.execute(f"alter system set log_statement_sample_rate = {share}")
+        self._admin.execute(f"alter system set log_min_duration_sample = {0 if share else -1}")
+        self._admin.execute("select pg_reload_conf()")
 
-    def _processors(self) -> float:
+    def _wal(self) -> int:
+        return int(self._one("select pg_current_wal_insert_lsn() - '0/0'"))
+
+    def _images(self, start: int, end: int) -> int | None:
+        """Bytes of page images in a stretch of the log."""
+        self._admin.execute("select pg_logical_emit_message(true, 'bench', 'all before this is on disk')")
+        at = [f"{place >> 32:X}/{place & 0xFFFFFFFF:X}" for place in (start, end)]
+        data = self._folder / "data" / "pg_wal"
+        dump = [str(self._binaries / "pg_waldump"), "--stats", f"--path={data}", f"--start={at[0]}", f"--end={at[1]}"]
+        told = subprocess.run(dump, capture_output=True, text=True, check=False)
+        found = _IMAGES.search(told.stdout)
+        return int(found[1]) if found else None
+
+    def processors(self) -> float:
         """Seconds of processor time of the server: of its living processes, and of those it has buried. Linux only."""
         ticks = 0
         for file in Path("/proc").glob("[0-9]*/stat"):
@@ -111,15 +133,13 @@ class Rig:
                 ticks += sum(map(int, fields[11:15]))
         return ticks / _TICK
 
+    def _one(self, query: str) -> Any:
+        found = self._admin.execute(query.encode()).fetchone()
+        assert found is not None
+        return found[0]
+
     def close(self) -> None:
         """Stop the server and remove it."""
         self._admin.close()
         self._server.stop("immediate")
         shutil.rmtree(self._folder)
-
-
-def compiled() -> str:
-    """The SQL of `job.jet`."""
-    result = compile_sources([Source("job.jet", (HERE / "job.jet").read_text())])
-    assert result.program is not None
-    return "\n\n".join(found.create for found in emit(result.program) if not found.within)
