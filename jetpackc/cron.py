@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
 
 from jetpackc.records import dataclass
 
@@ -58,7 +57,7 @@ def plan(text: str) -> Plan:
     Raises:
         CronError: the text is no cron expression, or names a day that no month has.
     """
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - most commands meet no schedule
+    from cronsim import CronSim, CronSimError
 
     if len(text.split()) != len(FIELDS):
         raise CronError(f"not of five fields: {', '.join(FIELDS)}")
@@ -91,13 +90,13 @@ def _short(texts: Iterable[str], whole: range) -> tuple[str, ...]:
 
 
 def _day(day: int) -> str:
-    from cronsim import CronSim  # noqa: PLC0415
+    from cronsim import CronSim
 
     return {CronSim.LAST: "L", CronSim.LAST_WEEKDAY: "LW"}.get(day, str(day))
 
 
 def _weekday(day: int | tuple[int, int]) -> str:
-    from cronsim import CronSim  # noqa: PLC0415
+    from cronsim import CronSim
 
     if isinstance(day, int):
         return str(day % 7)
@@ -106,12 +105,16 @@ def _weekday(day: int | tuple[int, int]) -> str:
 
 def zones() -> frozenset[str]:
     """The names of time zones."""
+    from zoneinfo import available_timezones
+
     return frozenset(available_timezones())
 
 
 def runs(text: str, zone: str, after: datetime) -> Iterator[datetime]:
     """The slots of a cron expression behind a moment, in order, each once; they end only where 50 years have none."""
-    from cronsim import CronSim  # noqa: PLC0415
+    from zoneinfo import ZoneInfo
+
+    from cronsim import CronSim
 
     last = after.astimezone(UTC)
     # From a day before: where clocks go back, an hour that has come already comes again.

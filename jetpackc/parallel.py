@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -71,6 +69,8 @@ class _Helper(Generic[T, R]):
 
     def made(self) -> list[R]:
         """What it made; what it ought to have made, where it came to grief."""
+        import pickle
+
         pickled = self._answer.read()
         _, status = os.waitpid(self._process, 0)
         self._process = 0
@@ -83,12 +83,16 @@ class _Helper(Generic[T, R]):
         """Stop it, where nobody waits for it any more."""
         self._answer.close()
         if self._process:
+            import signal
+
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
 
 
 def _work(call: Callable[[T], R], share: Sequence[T], pipe: int) -> NoReturn:
     """Be a helper. It ends without a word, and without what else ends with this process: files, exit handlers."""
+    import pickle
+
     status = 1
     try:
         with os.fdopen(pipe, "wb") as answer:

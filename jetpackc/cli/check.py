@@ -41,13 +41,11 @@ def check(files: tuple[Path, ...], form: str, strict: bool, handlers: str | None
     jetpackc check --handlers shop        # and look whether the handlers are there
     jetpackc check --fix                  # mend what can be mended without asking
     """
-    from jetpackc.cli.mend import fix_files, print_diff
-
     paths = find(files, tests=True)
-    if diff:
-        print_diff(paths)
-    elif fix:
-        fix_files(paths)
+    if diff or fix:
+        from jetpackc.cli.mend import fix_files, print_diff
+
+        (print_diff if diff else fix_files)(paths)
     compiled = compile_files(paths)
     diagnostics = compiled.diagnostics
     if handlers is not None and compiled.program is not None:

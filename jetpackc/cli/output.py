@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import IO, Any
 
@@ -17,7 +16,11 @@ def colored(stream: IO[Any]) -> bool:
 
 def columns(stream: IO[Any]) -> int:
     """How wide the terminal is that `stream` goes to; 0 where it is none, so that nothing is broken or cut there."""
-    return shutil.get_terminal_size().columns if stream.isatty() else 0
+    if not stream.isatty():
+        return 0
+    import shutil  # which imports all kinds of compression
+
+    return shutil.get_terminal_size().columns
 
 
 def fault(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -44,6 +43,7 @@ def _failed(error: Exception) -> int:
         told.show()
         return told.code
     import tempfile
+    import traceback
 
     with tempfile.NamedTemporaryFile("w", prefix="jetpackc-error-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import Enum
-from fractions import Fraction
 
 from jetpackc.check import walk
 from jetpackc.check.solver.values import (
@@ -246,9 +245,18 @@ def _value(expr: ir.Expr, type: ir.Type) -> str | bool | Number | None:
         case ("float", "float", str() as value):
             return float(value)
         case (("int" | "bigint" | "numeric"), ("int" | "bigint" | "numeric"), value):
-            return value if isinstance(value, int) else Fraction(value)
+            return value if isinstance(value, int) else _number(value)
         case _:
             return None
+
+
+def _number(digits: str) -> Number:
+    """A number as exact as it is written. One without a fraction is an int, which compares ten times as fast."""
+    if digits.isdecimal():
+        return int(digits)
+    from fractions import Fraction
+
+    return Fraction(digits)
 
 
 def _day(cast: ir.Cast, type: ir.Type) -> int | None:

@@ -7,13 +7,16 @@ types have points: these values, or all but these.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING, TypeAlias
 
 from jetpackc.records import dataclass
 
-Number = int | float | Fraction
-Cut = tuple[Number, int]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Number: TypeAlias = "int | float | Fraction"
+Cut: TypeAlias = tuple[Number, int]
 """A value, and 0 for just before it or 1 for just behind it."""
 
 LOWEST: Cut = (float("-inf"), 0)
