@@ -20,15 +20,17 @@ MOST_PROCESSES = 8
 """More only wait for the one that gathers what they made."""
 
 
-def mapped(call: Callable[[T], R], things: Sequence[T]) -> list[R]:
+def mapped(call: Callable[[T], R], things: Sequence[T], handing: float = 0.0) -> list[R]:
     """`[call(thing) for thing in things]`, in a process a core where there are many.
 
-    The others are copies of this process, so nothing is handed to them, but what they make is pickled. What one of them
-    failed to make is made here: an error is raised as it would be without them.
+    The others are copies of this process, so nothing is handed to them, but what they make is pickled: `handing` tells
+    how long that takes, in parts of the time of the call. What one of them failed to make is made here: an error is
+    raised as it would be without them.
     """
     processes = _processes() if len(things) >= FEWEST else 1
     if processes > 1:
-        bounds = [len(things) * index // processes for index in range(processes + 1)]
+        whole = processes + handing
+        bounds = [0, *(round(len(things) * (index + handing) / whole) for index in range(1, processes + 1))]
         with suppress(OSError):  # there is no room for another process
             return _made_together(call, [things[start:end] for start, end in pairwise(bounds)])
     return [call(thing) for thing in things]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError
 from operator import attrgetter
 from types import MemberDescriptorType
@@ -38,7 +38,8 @@ def _made(cls: Any, frozen: bool, slots: bool) -> Any:
     added = {
         "__dataclass_fields__": fields,
         "__match_args__": tuple(fields),
-        "_compared": attrgetter(*compared) if compared else type,
+        "_values": _getter([*fields]),
+        "_compared": _getter(compared),
         "__init__": _unwritten(made, frozen),
         "__repr__": _repr,
         "__eq__": _eq,
@@ -62,6 +63,13 @@ def _slotted(cls: Any, fields: Iterable[str]) -> Any:
     namespace = {name: value for name, value in cls.__dict__.items() if name not in left_out}
     named = {"__qualname__": cls.__qualname__, "__slots__": tuple(fields)}
     return type(cls.__name__, cls.__bases__, {**namespace, **named})
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads some fields of a record."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: tuple([getattr(record, name) for name in names])
 
 
 # ---------------------------------------------------------------- the method that each class has of its own
@@ -112,15 +120,16 @@ def _repr(self: Any) -> str:
 def _eq(self: Any, other: Any) -> Any:
     if type(other) is not type(self):
         return NotImplemented
-    return self._compared(self) == self._compared(other)
+    read = type(self)._compared
+    return read(self) == read(other)
 
 
 def _hash(self: Any) -> int:
-    return hash(self._compared(self))
+    return hash(type(self)._compared(self))
 
 
 def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
-    return type(self), tuple([getattr(self, name) for name in self.__match_args__])
+    return type(self), type(self)._values(self)
 
 
 def _set(_: Any, name: str, value: object) -> NoReturn:

@@ -15,11 +15,15 @@ from lark.lexer import ContextualLexer
 from trees import nodes
 
 from jetpackc.diagnostics.model import Diagnostic
+from jetpackc.parallel import FEWEST
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse, print_file, without_spans
+from jetpackc.syntax.build import Builder
 from jetpackc.syntax.driver import Tree as OurTree
 from jetpackc.syntax.errors import RESERVED
 from jetpackc.syntax.grammar import driver, parser
+from jetpackc.syntax.parse import trees as concrete
+from jetpackc.syntax.scan import heads
 
 LANGUAGE = sorted((Path(__file__).parent / "language").glob("*.jet"))
 
@@ -343,6 +347,47 @@ def both_ways(text: str) -> bool:
 @given(trees.files)
 def test_the_driver_makes_the_tree_that_lark_makes(file: ast.File) -> None:
     assert both_ways(print_file(file))
+
+
+def whole(text: str) -> tuple[tuple[ast.Item, ...], list[Diagnostic]]:
+    """What a text comes to that is read in one go."""
+    source = Source("a.jet", text)
+    builder = Builder(source)
+    parts, problems = concrete(source)
+    return tuple(item for part in parts for item in builder.items(part)), problems + builder.diagnostics
+
+
+def long(text: str) -> str:
+    """The same text so often that it is read in parts."""
+    return f"{text}\n" * (1 + FEWEST // max(len(heads(text)), 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(trees.files)
+def test_a_long_file_comes_to_the_same_in_parts_as_whole(file: ast.File) -> None:
+    text = long(print_file(file))
+    found, diagnostics = parse(Source("a.jet", text))
+    assert (found.items, [*diagnostics]) == whole(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff/// d\nmodule m\n\n/// e\nmachine a {\ninitial state s {}\n}\n// machine b {\nenum e { x }",
+        'machine a {\nallow J301 because "x"\nstate s\n}',
+        "machine a { state s }\nmachine b { stat s }",
+        "machine a { state s {\n\nmachine b { state s }",
+        "machine a { state s }\nevent\nmachine\nevent OK",
+        f"machine a {{ state s {{ timeout {'(' * 101}1s{')' * 101} }} }}",
+        f"machine a {{ state s {{ timeout {'-' * 130}1s }} }}",
+        "machine a { state s { timeout 1\0s } }",
+    ],
+)
+def test_whatever_is_wrong_with_a_long_file_is_what_is_wrong_with_it_whole(text: str) -> None:
+    found, diagnostics = parse(Source("a.jet", long(text)))
+    items, problems = whole(long(text))
+    assert found.items == items
+    assert sorted(map(str, diagnostics)) == sorted(map(str, problems))
 
 
 def test_a_file_full_of_mistakes_is_read_little_more_than_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,12 +111,13 @@ class Scope:
 
     def member(self, scope: str, name: str) -> tuple[ScopeName, ir.Type | None] | None:
         """What `event.name`, `var.name` or `param.name` stands for."""
-        names: dict[str, tuple[ScopeName, Fields]] = {
-            "event": ("event", self.event or {}),
-            "var": ("var", self.vars),
-            "param": ("param", self.params),
-        }
-        label, fields = names[scope]
+        label: ScopeName
+        if scope == "event":
+            label, fields = "event", self.event or {}
+        elif scope == "var":
+            label, fields = "var", self.vars
+        else:
+            label, fields = "param", self.params
         if name not in fields:
             return None
         type = fields[name].type

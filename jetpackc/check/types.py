@@ -57,7 +57,7 @@ def show(type: Type) -> str:
 
 def required(type: Type) -> Type:
     """The type without null."""
-    return replace(type, optional=False) if type.optional else type
+    return Type(type.kind, type.enum, type.array) if type.optional else type
 
 
 def optional_if(type: Type, *others: Type) -> Type:

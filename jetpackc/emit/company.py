@@ -22,7 +22,7 @@ class Company:
     name: str
     news: News
 
-    @property
+    @cached_property
     def machine(self) -> ir.Machine:
         """The machine itself."""
         return self.news.kin.machines[self.name][1]
@@ -67,22 +67,22 @@ class Company:
         """Whether it keeps early events."""
         return any(chart.deferred(self.machine, leaf.name) for leaf in chart.leaves(self.machine))
 
-    @property
+    @cached_property
     def queues(self) -> bool:
         """Whether one statement may dispatch several events to it."""
         return self.hears or self.defers
 
-    @property
+    @cached_property
     def counts_subtree(self) -> bool:
         """Whether it keeps count of all its descendants."""
         return self.news.reads_subtree(self.name) and bool(self.told)
 
-    @property
+    @cached_property
     def counts_children(self) -> bool:
         """Whether it keeps count of its children."""
         return self.news.reads_children(self.name) and bool(self.told)
 
-    @property
+    @cached_property
     def forwards(self) -> bool:
         """Whether it hands the news of its children on."""
         return bool(self.told) and self.news.forwards(self.name)
@@ -91,17 +91,17 @@ class Company:
         """The leaves that handle an event."""
         return tuple(leaf.name for leaf in chart.leaves(self.machine) if chart.clauses(self.machine, leaf.name, event))
 
-    @property
+    @cached_property
     def flushes(self) -> tuple[str, ...]:
         """The leaves that handle SUBTREE_FLUSHED."""
         return self.handling(FLUSHED)
 
-    @property
+    @cached_property
     def updates(self) -> tuple[str, ...]:
         """The leaves that handle SUBTREE_UPDATE."""
         return self.handling(UPDATE)
 
-    @property
+    @cached_property
     def hears_done(self) -> tuple[str, ...]:
         """The leaves that handle CHILD_DONE."""
         return self.handling(DONE)
@@ -113,27 +113,27 @@ class Company:
         """Whether it reports to its parent."""
         return self.news.tells(self.name)
 
-    @property
+    @cached_property
     def tells_done(self) -> bool:
         """Whether a parent of it handles CHILD_DONE."""
         return self.news.tells_done(self.name)
 
-    @property
+    @cached_property
     def says(self) -> bool:
         """Whether a dispatch may leave messages."""
         return bool(self.news.kin.sends[self.name] or self.handed_on or (self.spread and self._children))
 
-    @property
+    @cached_property
     def posts(self) -> bool:
         """Whether anything goes from it to other tasks."""
         return self.says or self.tells
 
-    @property
+    @cached_property
     def returns(self) -> bool:
         """Whether it has a result."""
         return any(state.result is not None for state in self.machine.states)
 
-    @property
+    @cached_property
     def sought(self) -> bool:
         """Whether its tasks are looked for by their parent."""
         for parent in self.news.kin.parents[self.name]:
@@ -144,7 +144,7 @@ class Company:
                 return True
         return False
 
-    @property
+    @cached_property
     def _children(self) -> tuple[str, ...]:
         return self.news.kin.children[self.name]
 
@@ -191,7 +191,7 @@ class Company:
             (child, event) for child in self._children for event in own | self.spread if self._wanted(child, event)
         )
 
-    @property
+    @cached_property
     def reached(self) -> list[str]:
         """The machines that something goes to."""
         return sorted({*self.to_one, *self.to_siblings, *self.to_children, *self.to_subtree})
@@ -215,7 +215,7 @@ class Company:
 
     # ------------------------------------------------------------ how it counts
 
-    @property
+    @cached_property
     def columns(self) -> list[Sql]:
         """The columns that all this takes."""
         found = {
@@ -260,7 +260,7 @@ class Company:
         )
         return Sql(f"(select coalesce(jsonb_agg(c._result order by c.id), '[]') from ({arms}) c)")
 
-    @property
+    @cached_property
     def newborn_keys(self) -> Sql:
         """What new children count as, by machine as a spawn names it."""
         kin = self.news.kin

@@ -186,7 +186,7 @@ class Shape:
         """For `state in (…)`."""
         return self.listed(tuple(leaf.name for leaf in self.running))
 
-    @property
+    @cached_property
     def error_list(self) -> Sql:
         """The leaves that take ERROR."""
         return self.listed(tuple(leaf.name for leaf in self.leaves if chart.clauses(self.machine, leaf.name, "ERROR")))

@@ -136,6 +136,10 @@ class News:
         return self._looks[name]
 
 
+_PLAIN = frozenset(("bool", "int", "int | None", "str", "str | None", "tuple[str, ...]", "Type"))
+"""The types, as they are written, of fields that hold no node."""
+
+
 def trees(node: object) -> list[Tree]:
     """Every look at subtree or children in a part of the IR."""
     found: list[Tree] = []
@@ -156,7 +160,7 @@ def _gather(node: Any, found: list[Tree]) -> None:
 
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
-    """The fields of a kind of node that may hold others; places and types do not."""
-    return (
-        tuple(part.name for part in fields(kind) if part.compare and part.name != "type") if is_dataclass(kind) else ()
-    )
+    """The fields of a kind of node that may hold others."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple(part.name for part in fields(kind) if part.compare and part.type not in _PLAIN)

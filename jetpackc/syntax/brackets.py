@@ -82,14 +82,14 @@ def _held(text: str, offset: int, end: int) -> int:
     return end
 
 
-def too_deep(source: Source) -> Diagnostic | None:
-    """The first bracket that nests too deeply."""
+def too_deep(source: Source, start: int, end: int) -> Diagnostic | None:
+    """The first bracket of a part that nests too deeply."""
     depth = 0
-    for offset, char in brackets(source.text):
+    for offset, char in brackets(source.text[start:end]):
         depth += 1 if char in OPENING else -1
         if depth > MAX_DEPTH:
             message = f"brackets nest deeper than {MAX_DEPTH} levels"
-            return Diagnostic(rules.SYNTAX_ERROR, message, source.span(offset, offset + 1), "too deep")
+            return Diagnostic(rules.SYNTAX_ERROR, message, source.span(start + offset, start + offset + 1), "too deep")
     return None
 
 

@@ -123,13 +123,19 @@ def _anywhere(tables: Tables) -> list[str]:
 def _shaping(rule: Rule) -> Shape | None:
     """How the rule's node comes of what its symbols hold; None where what its one symbol holds stands for it. Half of
     all reductions are such: they lead an expression past the operators that it does not have."""
-    is_plain = not rule.missing and not any(spread or missing for _, spread, missing in rule.children)
-    kept = [index for index, _, _ in rule.children]
-    if not is_plain or (rule.inline and len(kept) == 1):
-        return None if is_plain and rule.size == 1 else partial(_shape, rule)
-    if kept == list(range(rule.size)):
+    if any(spread for _, spread, _ in rule.children):
+        return partial(_shape, rule)
+    places: list[int | None] = []
+    for index, _, missing in rule.children:
+        places += [*[None] * missing, index]
+    places += [None] * rule.missing
+    if rule.inline and len(places) == 1:
+        return None if rule.size == 1 else partial(_shape, rule)
+    if places == list(range(rule.size)):
         return partial(Tree, rule.data)
-    return lambda values, start, end: Tree(rule.data, [values[index] for index in kept], start, end)
+    return lambda values, start, end: Tree(
+        rule.data, [None if place is None else values[place] for place in places], start, end
+    )
 
 
 def _shape(rule: Rule, values: list[Any], start: int, end: int) -> Any:

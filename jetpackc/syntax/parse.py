@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.diagnostics.rules import syntax as rules
+from jetpackc.parallel import FEWEST, mapped
 from jetpackc.source import Source
 from jetpackc.syntax import ast
 from jetpackc.syntax.brackets import too_deep, unclosed_bracket
@@ -13,7 +14,13 @@ from jetpackc.syntax.build import Builder
 from jetpackc.syntax.driver import Tree
 from jetpackc.syntax.grammar import driver
 from jetpackc.syntax.nodes import BYTE_ORDER_MARK
-from jetpackc.syntax.scan import block_starts
+from jetpackc.syntax.scan import block_starts, heads
+
+Built = tuple[tuple[ast.Item, ...], tuple[Diagnostic, ...]]
+"""The items of a part of a file, and what is odd about them."""
+
+_HANDING = 0.35
+"""How long it takes to pickle a part of the tree, in parts of the time that it takes to read it."""
 
 MAX_LEVELS = 120
 """How deep the grammar's rules may nest, so that no walk over the tree runs out of stack: an operator in a row is one
@@ -22,11 +29,33 @@ level, a `when` is four."""
 
 def parse(source: Source) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     """The file, without the blocks that do not parse, and what is wrong with those."""
-    parts, problems = trees(source)
+    made, problems = _in_parts(source), list[Diagnostic]()
+    if made is None:
+        parts, problems = trees(source)
+        made = [_built(source, part) for part in parts]
+    items = tuple(item for found, _ in made for item in found)
+    problems += (problem for _, found in made for problem in found)
+    return ast.File(source.path, items), tuple(sorted(problems, key=lambda each: each.span.start if each.span else 0))
+
+
+def _in_parts(source: Source) -> list[Built] | None:
+    """A long file that parses, on all cores: a part from each line that looks like the head of a block to the next.
+    None where the file is short, or a part does not parse by itself.
+
+    Parts that all parse are a file that parses, to the same blocks: the grammar makes a file a row of blocks, and no
+    token goes over a line end."""
+    starts = heads(source.text)
+    if len(starts) < FEWEST or _unstorable(source) is not None:
+        return None
+    reader = _Reader(source)
+    made = mapped(reader.built, list(pairwise((0, *starts[1:], len(source.text)))), _HANDING)
+    whole = [part for part in made if part is not None]
+    return whole if len(whole) == len(made) else None
+
+
+def _built(source: Source, tree: Tree) -> Built:
     builder = Builder(source)
-    items = tuple(item for part in parts for item in builder.items(part))
-    found = [*problems, *builder.diagnostics]
-    return ast.File(source.path, items), tuple(sorted(found, key=lambda each: each.span.start if each.span else 0))
+    return builder.items(tree), tuple(builder.diagnostics)
 
 
 def parses(source: Source) -> bool:
@@ -36,7 +65,7 @@ def parses(source: Source) -> bool:
 
 def trees(source: Source) -> tuple[list[Tree], list[Diagnostic]]:
     """The concrete trees of what parses, and what is wrong with the rest."""
-    refused = _unstorable(source) or too_deep(source)
+    refused = _unstorable(source) or too_deep(source, 0, len(source.text))
     return _Reader(source).parts() if refused is None else ([], [refused])
 
 
@@ -57,10 +86,17 @@ class _Reader:
         text = source.text
         self.text = " " + text[1:] if text.startswith(BYTE_ORDER_MARK) else text
 
+    def built(self, bounds: tuple[int, int]) -> Built | None:
+        """What a part comes to; None where it does not parse."""
+        if too_deep(self.source, *bounds) is not None:
+            return None
+        tree = driver().parse(self.text, *bounds)
+        return None if tree is None or _deepest(tree) is not None else _built(self.source, tree)
+
     def parts(self) -> tuple[list[Tree], list[Diagnostic]]:
         """The parts that parse, in their order, and what is wrong with those between them.
 
-        Nothing is read more than twice, so that a file full of mistakes takes no longer than two good ones.
+        Nothing is read more than twice here, so that a file full of mistakes takes no longer than a few good ones.
         """
         whole = self._read(0, len(self.text))
         if isinstance(whole, Tree):

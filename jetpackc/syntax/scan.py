@@ -61,6 +61,7 @@ _GO_ON = frozenset(
         "for",
     )
 )
+_KEYWORD = re.compile(rf"^(?:{'|'.join(sorted(KEYWORDS))})\b", re.MULTILINE)
 _NAMED = KEYWORDS - {"import", "allow", "test"} | {"is", "was", "missed"}
 
 
@@ -80,6 +81,11 @@ def end_of_last_token(text: str, start: int, end: int) -> int:
     for offset, token in tokens(text[start:end]):
         last = start + offset + len(token)
     return last
+
+
+def heads(text: str) -> list[int]:
+    """Where lines begin that look like the head of a top-level block."""
+    return [found.start() for found in _KEYWORD.finditer(text)]
 
 
 def block_starts(text: str) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import is_
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
 from jetpackc.check.expansion.limits import MAX_CALLS, MAX_LEVELS, MAX_PATH, TooMuchError, check_size
@@ -35,6 +36,8 @@ class Operators:
         match member:
             case ast.State():
                 inner = tuple(self._member(one) for one in member.members)
+                if all(map(is_, inner, member.members)):
+                    return member
                 return replace(member, members=inner)  # type: ignore[arg-type]
             case ast.Enter() | ast.On() | ast.Timer():
                 body = self._block(member.clause.body, 0)
