@@ -204,7 +204,7 @@ def _hops(shape: Shape) -> list[SqlObject]:
 
 
 def _step(shape: Shape) -> SqlObject:
-    context = replace(shape.context, live=partial(uniques.live, shape), counts=partial(uniques.is_counted, shape))
+    context = replace(shape.context, meets=partial(uniques.meets, shape))
     where = f"machine {shape.names.label}, {place(shape.machine.span)}"
     settable = [
         {
@@ -217,6 +217,8 @@ def _step(shape: Shape) -> SqlObject:
     ]
     name = shape.names.internal("step")
     enters, timing = step.enter_lines(context), timers.in_step(context)
+    dispatch, exits = step.dispatch_lines(context), step.exit_lines(context)
+    lines = "\n".join([*dispatch, *enters, *exits])
     text = render(
         "step",
         step=name,
@@ -225,9 +227,11 @@ def _step(shape: Shape) -> SqlObject:
         ends=step.plain_ends(context) if shape.plain else [],
         work=shape.works,
         settable=settable,
-        dispatch=step.dispatch_lines(context),
+        dispatch=dispatch,
         enters=enters,
-        exits=step.exit_lines(context),
+        exits=exits,
+        meets="v_coming :=" in lines,
+        meets_each="v_element" in lines,
         **timing,
         asks_again="v_again" in f"{enters} {timing.get('passing_timers')}",
         **messages.in_step(shape),
@@ -259,19 +263,14 @@ def _spawned(shape: Shape) -> list[str]:
     for target in sorted({node.machine for node in spawns(shape.machine)}):
         schema, _, machine = target.rpartition(".")
         insert = qualified(schema or shape.module.name, f"_{machine}_insert")
-        lines += _spawn_call(insert, target, checked=_checked(shape, target))
+        lines += _spawn_call(
+            insert, target, checked=shape.news.keeps(shape.names.label, full_name(target, shape.module.name))
+        )
     return lines
 
 
-def _checked(shape: Shape, target: str) -> bool:
-    """Whether a task of this machine may turn out to be another than the one whose id was kept."""
-    made = shape.of(full_name(target, shape.module.name))
-    found = [node for node in spawns(shape.machine) if node.machine == target]
-    named = any(node.alias or uniques.is_counted(shape, node) for node in found)
-    return named and made is not None and any(unique.verdict == "return" for unique in made.machine.uniques)
-
-
 def _spawn_call(insert: Sql, target: str, *, checked: bool) -> list[str]:
+    """`checked`: a task may turn out to be another than the one whose id was kept."""
     tasks = [
         "select jsonb_agg(s.value -> 'task' || jsonb_build_object('_at', n._at, '_by', n._actor) || case when not (s.value -> 'root')::boolean then",
         "  jsonb_build_object('_parent', n.id, '_root', n.root, '_depth', n.depth + 1) else '{}' end order by n.id, s.ordinality)",

@@ -108,6 +108,7 @@ def in_step(shape: Shape) -> dict[str, object]:
         "result": _result(shape),
         "fold": _fold(shape) if company.told else [],
         "sort_out": _sort_out(shape),
+        "passes": _passes(shape),
         "step_was": shape.was_of("new", "old"),
     }
 
@@ -167,6 +168,11 @@ def _entry(event: str) -> str:
     return f"jsonb_build_object('event', '{event}', 'actor', 'jet.pump')"
 
 
+def _passes(shape: Shape) -> bool:
+    """Whether it hands on what is for others."""
+    return bool(shape.company.handed_on or (shape.company.spread and shape.company.says))
+
+
 def _sort_out(shape: Shape) -> list[str]:
     """Messages that are not for this task, or not any more."""
     company = shape.company
@@ -190,6 +196,8 @@ def _sort_out(shape: Shape) -> list[str]:
         passing = tuple(sorted(event for event in company.spread if not shape.kin.takes(shape.names.label, event)))
         if passing:
             lines.append(f"continue queue when v_one ->> 'event' in ({shape.listed(passing)});")
+    if _passes(shape):
+        lines.append("continue queue when (v_one -> 'passed') is not null;")
     for event, leaves in ((DONE, company.hears_done), (UPDATE, company.updates)):
         if company.told and (leaves or event == DONE):
             lines.append(

@@ -19,6 +19,16 @@ INDENT = "  "
 
 
 @dataclass(frozen=True, slots=True)
+class Meets:
+    """What a spawn may meet under `unique … or return`: queries for the task that is there, and for the id of one that
+    this update is about to make; by what those of one spawn are the same, a list of values a unique."""
+
+    there: list[Sql]
+    coming: list[Sql]
+    by: list[Sql]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the statements of one machine need to know: their machine's vars, and how to reach things."""
 
@@ -27,10 +37,8 @@ class Context:
     scope: Scope
     reentered: str = ""
     """The state that `reenter` means where the statements stand."""
-    live: Callable[[ir.Spawn], list[Sql]] | None = None
-    """The queries for the live task that a spawn would meet."""
-    counts: Callable[[ir.Spawn], bool] | None = None
-    """Whether a spawn is counted, and may meet one that is there."""
+    meets: Callable[[ir.Spawn], Meets | None] | None = None
+    """What a spawn may meet, where it matters which task it is."""
 
     @property
     def var_names(self) -> frozenset[str]:
@@ -121,21 +129,13 @@ def _fail(node: ir.Fail, context: Context) -> Lines:
 
 
 def _spawn(node: ir.Spawn, context: Context) -> Lines:
-    members = [(name, json_value(value, context.scope)) for name, value in node.arguments]
-    if node.delay is not None:
-        members.append(("_delay", expression(node.delay, context.scope)))
+    meets = context.meets(node) if context.meets is not None else None
+    if meets is not None:
+        yield from _meeting(node, meets, context)
+        return
     if node.alias:
-        column = context.scope.column(node.alias)
-        members.append(("_as", column))
-        yield f"{column} := {_new_id(node, context)};"
-        yield f"v_changed := coalesce(v_changed, '{{}}') || jsonb_build_object({literal(node.alias)}, {column});"
-    met = ""
-    if context.counts is not None and context.counts(node):
-        # One that is there already is no child more.
-        members += [] if node.alias else [("_as", Sql(_new_id(node, context)))]
-        met = f" 'met', coalesce({', '.join(context.live(node) if context.live else ['null'])}) is not null,"
-    root = "true" if node.root else "false"
-    told = f"'machine', {literal(node.machine)}, 'root', {root},{met} 'task', {json_object(members)}"
+        yield from _keep_id(node, "nextval('jet.task_id')", context)
+    told = _told(node, [("_as", context.scope.column(node.alias))] if node.alias else [], context)
     if node.items is None:
         yield "v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
         yield f"  {told});"
@@ -143,7 +143,60 @@ def _spawn(node: ir.Spawn, context: Context) -> Lines:
     yield "v_spawns := coalesce(v_spawns, '[]') || ("
     yield "  select coalesce(jsonb_agg(jsonb_build_object("
     yield f"    {told}) order by i.n), '[]')"
-    yield f"  from unnest({top(node.items, context.scope)}) with ordinality as i (value, n));"
+    yield f"  from {_elements(node, context)} as i (value, n));"
+
+
+def _keep_id(node: ir.Spawn, id: str, context: Context) -> Lines:
+    column = context.scope.column(node.alias)
+    yield f"{column} := {id};"
+    yield f"v_changed := coalesce(v_changed, '{{}}') || jsonb_build_object({literal(node.alias)}, {column});"
+
+
+def _told(node: ir.Spawn, more: list[tuple[str, Sql]], context: Context, met: str = "") -> str:
+    """The members of a task to be made."""
+    members = [(name, json_value(value, context.scope)) for name, value in node.arguments]
+    if node.delay is not None:
+        members.append(("_delay", expression(node.delay, context.scope)))
+    root = "true" if node.root else "false"
+    told = f" 'met', {met}," if met else ""
+    return f"'machine', {literal(node.machine)}, 'root', {root},{told} 'task', {json_object([*members, *more])}"
+
+
+def _elements(node: ir.Spawn, context: Context) -> str:
+    return f"unnest({top(node.items, context.scope)}) with ordinality" if node.items is not None else ""
+
+
+def _meeting(node: ir.Spawn, meets: Meets, context: Context) -> Lines:
+    """A spawn whose task may be there already, or be about to be made by this update: that one is no task more."""
+    there, coming = (f"coalesce({', '.join(found)})" for found in (meets.there, meets.coming))
+    if node.items is None:
+        yield f"v_coming := {coming};"
+        yield f"v_there := {there};"
+        if node.alias:
+            yield from _keep_id(node, "coalesce(v_coming, v_there, nextval('jet.task_id'))", context)
+        id = context.scope.column(node.alias) if node.alias else Sql("coalesce(v_there, nextval('jet.task_id'))")
+        yield "if v_coming is null then"
+        yield "  v_spawns := coalesce(v_spawns, '[]') || jsonb_build_object("
+        yield f"    {_told(node, [('_as', id)], context, 'v_there is not null')});"
+        yield "end if;"
+        return
+    told = _told(node, [("_as", Sql("coalesce(i.there, nextval('jet.task_id'))"))], context, "i.there is not null")
+    first, elements = f"row_number() over (partition by {meets.by[0]} order by i.n)", _elements(node, context)
+    several = len(meets.by) > 1
+    if several:
+        # One by one: each may meet one before it by one unique and another by another.
+        yield f"for v_element in select x.value, x.n from {elements} as x (value, n) order by x.n loop"
+        first, elements = "1", "(select v_element.value, v_element.n)"
+    lines = [
+        "v_spawns := coalesce(v_spawns, '[]') || (",
+        "  select coalesce(jsonb_agg(jsonb_build_object(",
+        f"    {told}) order by i.n), '[]')",
+        f"  from (select i.value, i.n, {there} as there, {coming} as coming, {first} as nth from {elements} as i (value, n) order by i.n) i",
+        "  where i.coming is null and i.nth = 1);",
+    ]
+    yield from indent(lines) if several else lines
+    if several:
+        yield "end loop;"
 
 
 def _send(node: ir.Send, context: Context) -> Lines:
@@ -164,12 +217,6 @@ def _send(node: ir.Send, context: Context) -> Lines:
     yield f"if {to} is not null then"
     yield f"  {line}"
     yield "end if;"
-
-
-def _new_id(node: ir.Spawn, context: Context) -> str:
-    """The id that the child is to have: that of the live one, where `unique … or return` will find it."""
-    live = context.live(node) if context.live is not None else []
-    return f"coalesce({', '.join([*live, fresh])})" if (fresh := "nextval('jet.task_id')") and live else fresh
 
 
 def json_value(value: ir.Expr, scope: Scope) -> Sql:

@@ -8,7 +8,8 @@ from jetpackc.check.uniques import may_be_broken
 from jetpackc.emit.expressions import Scope, top
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.shape import Shape
-from jetpackc.emit.sql import Sql, ident, literal, qualified
+from jetpackc.emit.sql import Sql, from_json, ident, literal, qualified
+from jetpackc.emit.statements import Meets
 from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import full_name
 
@@ -168,33 +169,67 @@ def _reason(unique: ir.Unique) -> str:
     return f"unique ({', '.join(unique.columns)}){where}: there is another such task"
 
 
-def live(maker: Shape, spawn: ir.Spawn) -> list[Sql]:
-    """The queries for the task that a spawn would meet, one a `unique … or return` of its machine."""
+def meets(maker: Shape, spawn: ir.Spawn) -> Meets | None:
+    """None where the maker asks for no id of such a task, and counts none: what then comes of it is for the insert."""
     made = maker.of(full_name(spawn.machine, maker.module.name))
-    if made is None:
-        return []
-    given = {name: f"({top(value, maker.row_scope)})" for name, value in spawn.arguments}
+    if made is None or not maker.news.keeps(maker.names.label, made.names.label):
+        return None
+    returning = [
+        (number, unique)
+        for number, unique in enumerate(made.machine.uniques, 1)
+        if unique.verdict == "return" and meets_at_birth(made.machine, unique)
+    ]
+    if not returning:
+        return None
+    given = {name: Sql(f"({top(value, maker.row_scope)})") for name, value in spawn.arguments}
+    own, other = (
+        _arguments(made, lambda field: given.get(field.name)),
+        _arguments(made, lambda field: _stored(made, field)),
+    )
+    made_before = "coalesce(v_made, '[]') || " if maker.company.queues else ""
+    pending = f"{made_before}coalesce(v_spawns, '[]')"
+    source = f"jsonb_array_elements({pending}) s where s.value ->> 'machine' = {literal(spawn.machine)}"
+    return Meets(
+        [
+            Sql(
+                f"(select t.id from {made.names.table} t where {_same(made, unique, own)} and {condition(made, n, 't.')})"
+            )
+            for n, unique in returning
+        ],
+        [
+            Sql(
+                f"(select (s.value -> 'task' ->> '_as')::bigint from {source} and {_equal(unique, own, other)} limit 1)"
+            )
+            for _, unique in returning
+        ],
+        [Sql(", ".join(own(name) for name in unique.columns)) for _, unique in returning],
+    )
+
+
+def _stored(made: Shape, field: ir.Field) -> Sql | None:
+    """A param of a task that is to be made."""
+    if not any(param.name == field.name for param in made.machine.params):
+        return None
+    return from_json("s.value -> 'task'", field.name, field.type, made.module.name)
+
+
+def _arguments(made: Shape, given: Callable[[ir.Field], Sql | None]) -> Callable[[str], Sql]:
+    """The columns of a new task, of which some are given, as it will have them."""
     fields = {field.name: field for field in made.columns}
 
     def column(name: str) -> Sql:
-        field = fields[name]
-        if name in given:
-            return Sql(f"{given[name]}::{made.type(field.type)}")
-        return Sql("null") if field.default is None else Sql(f"({top(field.default, there)})")
+        value, default = given(fields[name]), fields[name].default
+        typed = None if value is None else f"{value}::{made.type(fields[name].type)}"
+        if default is None:
+            return Sql(typed or "null")
+        return Sql(f"coalesce({typed}, {top(default, scope)})" if typed else f"({top(default, scope)})")
 
-    there = Scope(made.module.name, column)
-    return [
-        Sql(f"(select t.id from {made.names.table} t where {_same(made, unique, column)} and {among})")
-        for number, unique in enumerate(made.machine.uniques, 1)
-        if unique.verdict == "return" and meets_at_birth(made.machine, unique)
-        for among in [condition(made, number, "t.")]
-    ]
+    scope = Scope(made.module.name, column)
+    return column
 
 
-def is_counted(maker: Shape, spawn: ir.Spawn) -> bool:
-    """Whether a spawn makes a child that its maker counts, and may meet one that is there already."""
-    made = full_name(spawn.machine, maker.module.name)
-    return not spawn.root and made in maker.company.told and maker.news.may_meet(made)
+def _equal(unique: ir.Unique, one: Callable[[str], Sql], other: Callable[[str], Sql]) -> str:
+    return " and ".join(f"{other(name)} is not distinct from {one(name)}" for name in unique.columns)
 
 
 def _same(shape: Shape, unique: ir.Unique, column: Callable[[str], Sql]) -> str:

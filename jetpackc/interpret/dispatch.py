@@ -51,8 +51,9 @@ class Dispatch:
     sent: list[tuple[str, int | None, Event]] = field(default_factory=list)
     """Messages: for which kin, or whom, and what."""
     results: Callable[[], Any] = list
-    meet: Callable[[Spawned], int] | None = None
-    """Gives the id of a task to be made, or of the one that it would meet."""
+    meet: Callable[[Spawned, bool], tuple[Spawned, bool]] = lambda new, _named: (new, True)
+    """A task to be made, with the id that it will have or that of the one it meets, where that matters; whether it is
+    one more to be made."""
     meets: Callable[[Spawned], bool] = bool
     """Whether a task to be made would meet one that is there."""
     rests: bool = False
@@ -264,12 +265,12 @@ class Dispatch:
         """Trees: one task, or one an element; the var behind `as` keeps its id."""
         items = [None] if statement.items is None else scope.value(statement.items)
         for item in items:
-            new = self._new(statement, replace(scope, item=item))
-            if statement.alias and self.meet is not None:
-                new = replace(new, id=self.meet(new))
+            new, another = self.meet(self._new(statement, replace(scope, item=item)), bool(statement.alias))
+            if statement.alias:
                 self.task.vars[statement.alias] = new.id
                 self.assigned.add(statement.alias)
-            self.spawned.append(new)
+            if another:
+                self.spawned.append(new)
 
     def _new(self, statement: ir.Spawn, scope: Scope) -> Spawned:
         name = full_name(statement.machine, self.task.machine.partition(".")[0])

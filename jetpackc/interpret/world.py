@@ -17,8 +17,10 @@ from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.lanes import Lanes
 from jetpackc.interpret.model import Event, Hop, Known, Lease, Sent, Spawned, Stuck, Task
 from jetpackc.interpret.trees import Outbox, Post, Trees
+from jetpackc.interpret.uniques import BrokenError, conflict
 from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import Kin
+from jetpackc.ir.news import News
 from jetpackc.values.convert import to_json
 from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.values.fields import called
@@ -52,15 +54,6 @@ _UNTAKEN = {
 Of any other, an ERROR that says why, and `failed`."""
 
 
-class BrokenError(UndoneError):
-    """At most one: with this task there would be a second."""
-
-    def __init__(self, task: int, unique: ir.Unique) -> None:
-        within = f" while in ({', '.join(unique.states)})" if unique.states else ""
-        super().__init__(CONFLICT, f"unique ({', '.join(unique.columns)}){within}: there is another such task")
-        self.task = task
-
-
 class World(Trees):
     """The tasks of one program. `tasks` and `history` are to be read; whatever is called may raise UndoneError."""
 
@@ -84,6 +77,7 @@ class World(Trees):
         self.given: set[int] = set()
         """The ids of tasks that are to be made."""
         self.kin = Kin(program)
+        self._news = News(self.kin)
 
     # ------------------------------------------------------------ for everybody: what fails, the caller is told
 
@@ -339,7 +333,7 @@ class World(Trees):
     def _begun(self, machine: ir.Machine, enums: Enums, task: Task, at: datetime, actor: str) -> Dispatch:
         found = Dispatch(machine, enums, task, at, actor)
         found.results = lambda: self._results(task.id)
-        found.meet = lambda new: self._meet(new, task)
+        found.meet = lambda new, named: self._meet(new, found, named=named)
         found.meets = lambda new: self._there(new) is not None
         return found
 
@@ -355,10 +349,22 @@ class World(Trees):
         value = Scope(task, task.last, enums, {}, results=lambda: self._results(task.id)).value(state.result)
         return (to_json(value, state.result.type.kind),)
 
-    def _meet(self, new: Spawned, parent: Task) -> int:
-        """Trees: the id that a task will have, or that of the one it meets under `unique … or return`."""
+    def _meet(self, new: Spawned, dispatch: Dispatch, *, named: bool) -> tuple[Spawned, bool]:
+        """Trees: a task with the id that it will have, or that of the one it meets under `unique … or return`, where
+        that matters; whether it is another than those that are about to be made."""
+        parent = dispatch.task
+        if not (named or self._news.keeps(parent.machine, new.machine)):
+            return new, True
+        coming = [one for maker, one, _, _ in self.outbox.spawned if maker.id == parent.id] + dispatch.spawned
+        twin = next((one for one in coming if one.machine == new.machine and self._are_one(one, new)), None)
+        if twin is not None:
+            return twin, False
         other = self._there(new)
-        return self._give(new, parent) if other is None else other.id
+        return replace(new, id=self._give(new, parent) if other is None else other.id), True
+
+    def _are_one(self, one: Spawned, new: Spawned) -> bool:
+        unique, _ = conflict(self._machines[new.machine][0], self._sketch(new), [self._sketch(one)]) or (None, None)
+        return unique is not None and unique.verdict == "return"
 
     def _give(self, new: Spawned, parent: Task | None) -> int:
         id = self._new_id(new, None if new.root or parent is None else parent.id)
@@ -367,11 +373,14 @@ class World(Trees):
 
     def _there(self, new: Spawned) -> Task | None:
         """The task that a new one would meet."""
+        unique, other = self._conflict(self._sketch(new)) or (None, None)
+        return other if unique and unique.verdict == "return" else None
+
+    def _sketch(self, new: Spawned) -> Task:
         machine, enums = self._machines[new.machine]
         task = Task(0, new.machine, machine.initial, {}, {}, self.now, self.now, self.now)
         Dispatch(machine, enums, task, self.now, "").begin(new)
-        unique, other = self._conflict(task) or (None, None)
-        return other if unique and unique.verdict == "return" else None
+        return task
 
     def _make(self, spawned: Sequence[tuple[Task, Spawned, datetime, str]]) -> None:
         """Trees: the tasks that a dispatch has spawned, or a batch, machine by machine."""
@@ -396,6 +405,8 @@ class World(Trees):
         self.given.discard(id)
         unique, other = self._conflict(task) or (None, None)
         if unique and other and unique.verdict == "return":
+            if parent is not None and self._news.keeps(parent.machine, new.machine):
+                raise UndoneError(CONFLICT, f"a live task of {new.machine} came between")
             return other.id
         self._commit(dispatch)
         return id
@@ -425,15 +436,7 @@ class World(Trees):
         self.know(task, born)
 
     def _conflict(self, task: Task) -> tuple[ir.Unique, Task] | None:
-        """At most one: the first `unique` that does not hold, and the other task that has the same values."""
-        machine = self.machine_of(task)
-        others = [each for each in self.tasks.values() if each.machine == task.machine and each.id != task.id]
-        for unique in machine.uniques:
-            mine = _key(machine, task, unique)
-            other = next((each for each in others if mine and _key(machine, each, unique) == mine), None)
-            if other:
-                return unique, other
-        return None
+        return conflict(self.machine_of(task), task, (each for each in self.tasks.values() if each.id != task.id))
 
     def _note(self, task: Task, event: str, payload: Any, actor: str, **changes: Any) -> None:
         """A row of the history of what moves no task."""
@@ -485,11 +488,3 @@ def _error(type: str, message: str) -> Event:
 def _turn(task: Task) -> tuple[int, datetime, int]:
     """Work: whose turn it is first."""
     return task.priority, task.run_at or task.last, task.id
-
-
-def _key(machine: ir.Machine, task: Task, unique: ir.Unique) -> list[Any] | None:
-    """At most one: what must differ among tasks that are not final, or those in the states behind `while in`."""
-    within = {leaf.name for state in unique.states for leaf in chart.leaves_of(machine, state)}
-    if task.state not in within if within else task.ended:
-        return None
-    return [{**task.params, **task.vars}[name] for name in unique.columns]

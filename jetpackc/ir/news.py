@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from jetpackc.ir import chart
-from jetpackc.ir.kin import Kin, clauses
+from jetpackc.ir.kin import Kin, clauses, full_name, spawns
 from jetpackc.ir.model import Tree
 from jetpackc.records import dataclass
 
@@ -58,6 +58,16 @@ class News:
         """Whether its tasks are counted by who makes them, and one to be made may turn out to be there already."""
         uniques = self.kin.machines[name][1].uniques
         return self.tells(name) and any(unique.verdict == "return" for unique in uniques)
+
+    def keeps(self, maker: str, made: str) -> bool:
+        """Whether a maker keeps the id of a task of the other machine, or counts it, which may turn out to be there."""
+        module, machine = self.kin.machines[maker]
+        found = [node for node in spawns(machine) if full_name(node.machine, module.name) == made]
+        counted = made in self.told(maker) and any(not node.root for node in found)
+        other = self.kin.machines[made][1]
+        at_birth = (unique for unique in other.uniques if not unique.states or other.initial in unique.states)
+        returns = any(unique.verdict == "return" for unique in at_birth)
+        return returns and (counted or any(node.alias for node in found))
 
     def told(self, name: str) -> tuple[str, ...]:
         """The machines of its children that report to it."""
