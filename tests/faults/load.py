@@ -8,6 +8,7 @@ load.mistakes()                 # nothing
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from functools import cache, partial
@@ -81,6 +82,8 @@ machine purchase(n: int) {
   failure state refused
 }
 """
+CHUNK = 20
+"""Jobs created in one call."""
 EFFECTS = "create table ledger (task bigint, attempt int)"
 
 
@@ -102,6 +105,7 @@ def install(dsn: str) -> None:
 
 async def work(task: Task) -> int:
     """Where the task says so, leave one row in the transaction that finishes it."""
+    await asyncio.sleep(0.01)
     if task.params["writes"]:
         connection = await task.connection()
         await connection.execute("insert into ledger (task, attempt) values (%s, %s)", (task.id, task.attempt))
@@ -136,24 +140,30 @@ class Load:
         self.calls = 0
         self.repeated = 0
 
-    def begin(self, through: str | None = None) -> None:
-        """Create and send everything, each call until it is answered. `through`: another way to the database."""
+    def begin(self, through: str | None = None, seconds: float = 0) -> None:
+        """Create and send everything, each call until it is answered, spread over some seconds. `through`: another way
+        to the database."""
         with Client(through or self.dsn) as client:
-            for step in self._steps(client):
+            steps, start = self._steps(client), monotonic()
+            for number, step in enumerate(steps):
+                sleep(max(0.0, start + seconds * number / len(steps) - monotonic()))
                 self._insist(step)
 
     def _steps(self, client: Client) -> list[Callable[[], object]]:
         """The calls, in random order; what goes together in its own."""
-        steps: list[Callable[[], object]] = [partial(self._make_jobs, client)]
+        steps: list[Callable[[], object]] = [
+            partial(self._make_jobs, client, range(first, min(first + CHUNK, self.jobs)))
+            for first in range(0, self.jobs, CHUNK)
+        ]
         steps += [partial(client.create, "f.nap", {"n": n}, key=f"nap {n}") for n in range(self.naps)]
         steps += [partial(self._buy, client, n) for n in range(self.purchases)]
         steps += [partial(self._batch, client, n) for n in range(len(self.batches))]
         self._dice.shuffle(steps)
         return steps
 
-    def _make_jobs(self, client: Client) -> None:
-        tasks = [{"n": n, "writes": n % 2 == 0} for n in range(self.jobs)]
-        client.create_many("f.job", tasks, keys=[f"job {n}" for n in range(self.jobs)])
+    def _make_jobs(self, client: Client, numbers: range) -> None:
+        tasks = [{"n": n, "writes": n % 2 == 0} for n in numbers]
+        client.create_many("f.job", tasks, keys=[f"job {n}" for n in numbers])
 
     def _buy(self, client: Client, n: int) -> None:
         id = client.create("f.purchase", {"n": n}, key=f"purchase {n}")

@@ -17,6 +17,8 @@ from load import Load, install
 
 from jetpackc.postgres import Server, find_binaries
 
+LEASE = 1.0
+"""Of the workers, in seconds, where nothing else is said."""
 SCRIPT = Path(__file__).with_name("worker_process.py")
 
 
@@ -35,21 +37,26 @@ def server(pg: int, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
-def database(server: Server, name: str = "faults") -> Iterator[str]:
+def database(server: Server, name: str = "faults", tablespace: str = "pg_default") -> Iterator[str]:
     """A fresh database with the machines of the load."""
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        admin.execute(f"create database {name}")
+        admin.execute(f"create database {name} template template0 tablespace {tablespace}")
     install(server.dsn(name))
     yield server.dsn(name)
+    if not server.is_ours:
+        return
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")
 
 
 @contextmanager
-def worker(dsn: str, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker in a process of its own, killed at the end if it still lives."""
+def worker(
+    dsn: str, environment: Mapping[str, str] | None = None, *, lease: float = LEASE, quiet: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in a process of its own, killed at the end if it still lives. `quiet`: nobody sees what it logs."""
     variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(SCRIPT.parent), **(environment or {})}
-    process = subprocess.Popen([sys.executable, SCRIPT, dsn], env=variables)
+    stderr = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen([sys.executable, SCRIPT, dsn, str(lease)], env=variables, stderr=stderr)
     try:
         yield process
     finally:
