@@ -298,7 +298,7 @@ def test_history_is_a_timeline(cli: Cli, dsn: str) -> None:
     assert "-> cart" in lines[1]
     assert "  PAID  " in lines[2]
     assert 'cart -> charging.ready  {"amount": "12.50", "method": "card"}' in lines[2]
-    hops = json.loads(cli("history", "1", "--json").out)
+    hops = json.loads(cli("history", "1", "--json").out)["history"]
     assert [(hop["event"], hop["to_state"]) for hop in hops] == [(None, "cart"), ("PAID", "charging.ready")]
     assert cli("history", "77").code == 1
 

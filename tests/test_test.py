@@ -575,6 +575,21 @@ def test_what_is_wrong_is_told(run: Run, statements: list[str], said: list[str])
     assert [part for part in said if part not in told.out] == [], told.out
 
 
+def test_an_event_that_is_kept_for_later_is_told(run: Run) -> None:
+    program = """module m
+machine door {
+  initial state shut {
+    defer KNOCK
+    on OPEN -> open
+  }
+  state open { on KNOCK -> done }
+  final state done
+}
+"""
+    told = run("create door", "send KNOCK", "expect state done", program=program)
+    assert "\n  kept: KNOCK  until the state changes\n" in told.out
+
+
 def test_work_without_end_is_told(run: Run) -> None:
     program = """module m
 machine spin {

@@ -132,10 +132,37 @@ def test_counts_now_and_then(project: Path, fresh: Callable[[str], str]) -> None
         (then,) = connection.execute("select clock_timestamp()::text from pg_sleep(0.01)").fetchone()
         connection.execute("select shop.checkout_send(%s, 'PAID')", (one,))
         found = now(port, "machine=shop.checkout")
-        assert found == {"version": 1, "states": {"cart": 1, "paid": 1}, "stuck": 0, "error": ""}
+        counted = {"states": {"cart": 1, "paid": 1}, "stuck": 0}
+        assert found == {"version": 1, **counted, "paused": [], "waiting": [], "error": ""}
         moment = then.replace(" ", "T").replace("+", "%2B")
         assert now(port, f"machine=shop.checkout&at={moment}")["states"] == {"cart": 2}
         assert now(port, "machine=shop.checkout&at=2001-01-01T00:00:00Z")["states"] == {}
+
+
+HELD = """
+module shop
+event LATE
+machine job(n: int) {
+  limit 1
+  defer LATE
+  initial state ready { on LOCKED_BY_WORKER -> running }
+  state running { run "a:b"  on SUCCESS, ERROR -> over }
+  state over { on LATE -> done }
+  final state done
+}
+"""
+
+
+def test_what_holds_tasks_back_is_told_as_of_now(project: Path, fresh: Callable[[str], str]) -> None:
+    (project / "workflows.jet").write_text(HELD)
+    dsn = fresh(HELD)
+    with psycopg.connect(dsn, autocommit=True) as connection, viz(project, "--dsn", dsn) as port:
+        connection.execute("select shop.job_send(shop.job_create(1), 'LATE')")
+        connection.execute("select jet.pause('shop.job', 'running')")
+        found = now(port, "machine=shop.job")
+        assert (found["paused"], found["waiting"]) == (["ready"], ["1 event deferred", "limit 1: 0 at work"])
+        then = now(port, "machine=shop.job&at=2001-01-01T00:00:00Z")
+        assert (then["paused"], then["waiting"], then["error"]) == ([], [], "")
 
 
 def test_what_cannot_be_asked_is_said(project: Path, fresh: Callable[[str], str]) -> None:

@@ -109,13 +109,11 @@ def _tell(outcome: Outcome, compiled: Compiled) -> None:
 def _failure(failure: Failure, compiled: Compiled) -> str:
     import sys
 
-    from jetpack_runtime.timeline import timeline
-
     from jetpackc.cli.output import colored, columns
     from jetpackc.diagnostics.render import FORMATS
 
     said = FORMATS["text"]([failure.diagnostic], compiled.sources, color=colored(sys.stdout), width=columns(sys.stdout))
-    stories = ["\n".join(timeline(one.task, one.hops, strong=strong, dim=dim, fault=fault)) for one in failure.stories]
+    stories = ["\n".join(one.lines(strong=strong, dim=dim, fault=fault)) for one in failure.stories]
     return "\n".join(("", said, *(f"{story}\n" for story in stories)))
 
 

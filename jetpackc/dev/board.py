@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from jetpackc.records import dataclass
+from jetpackc.waits import Waits, message_lines, of_machine
 
 SHOWN = 20
 """Stuck and failed tasks that are listed one by one."""
@@ -16,12 +17,13 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One machine's tasks: how many are in which state, in source order, and those that are stuck."""
+    """One machine's tasks: how many are in which state, in source order, those that are stuck, what waits."""
 
     machine: str
     counts: dict[str, int]
     failure: Collection[str]
     stuck: list[dict[str, Any]]
+    waits: Waits
 
     @property
     def failed(self) -> int:
@@ -44,6 +46,7 @@ def standing(
         {state: found[state] for state in order},
         failure,
         [{"id": id, "state": state, "error": error} for id, state, error in stuck],
+        of_machine(connection, module, name),
     )
 
 
@@ -56,11 +59,13 @@ def failed_tasks(connection: psycopg.Connection, one: Standing) -> list[tuple[in
 
 def lines(found: Iterable[Standing]) -> list[str]:
     """The board: one line a machine that has tasks."""
-    rows = [(one.machine, _row(one)) for one in found if one.counts]
+    rows = [(one.machine, _row(one)) for one in found if one.counts or one.waits.paused]
     width = max((len(machine) for machine, _ in rows), default=0)
     return [f"  {machine:<{width}}  {row}" for machine, row in rows] or ["  no tasks yet"]
 
 
 def _row(one: Standing) -> str:
     parts = [f"{state} {count}{' (failure)' if state in one.failure else ''}" for state, count in one.counts.items()]
-    return ", ".join(parts) + (f", {len(one.stuck)} stuck" if one.stuck else "")
+    parts += [f"{len(one.stuck)} stuck"] if one.stuck else []
+    parts += [f"{state or 'all'} paused" for state in one.waits.paused]
+    return ", ".join((*parts, *message_lines(one.waits)))

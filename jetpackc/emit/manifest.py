@@ -27,8 +27,12 @@ def manifest(module: ir.Module, machine: ir.Machine) -> Json:
     """The manifest of one machine, as JSON data."""
     leaves = chart.leaves(machine)
     timers: Json = {"timers": True} if any(state.timers for state in machine.states) else {}
+    limits: Json = (
+        {"limits": [_limit(limit) for limit in machine.limits]} if machine.limits and chart.claimable(machine) else {}
+    )
     return {
         **timers,
+        **limits,
         "params": [_field(param) for param in machine.params],
         "vars": [_field(var) for var in machine.vars],
         "enums": {enum.name: list(enum.values) for enum in (*module.enums, *module.imported)},
@@ -60,6 +64,13 @@ def claim_target(machine: ir.Machine, leaf: ir.State) -> str:
 def work_name(leaf: ir.State) -> str:
     """What a handler is bound to: a step's name for its running leaf, else the state's own."""
     return leaf.parent if leaf.parent and leaf.name.startswith(f"{leaf.parent}.") else leaf.name
+
+
+def _limit(limit: ir.Limit) -> Json:
+    found: Json = {"count": limit.count}
+    if limit.window is not None:
+        found["window"] = limit.window
+    return found | {"by": limit.by} if limit.by else found
 
 
 def _work(machine: ir.Machine, leaf: ir.State) -> Json:

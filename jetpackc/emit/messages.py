@@ -20,8 +20,9 @@ def columns(shape: Shape) -> dict[str, str]:
 
 
 def told(shape: Shape) -> dict[str, object]:
-    """What workers and clients must know: whether it takes messages, and which machines may get some from it."""
-    found = {"hears": shape.company.hears, "reaches": shape.company.reached}
+    """What workers, clients and tools must know: whether it takes messages, which machines may get some from it, and
+    whether it keeps events for later."""
+    found = {"hears": shape.company.hears, "reaches": shape.company.reached, "defers": shape.company.defers}
     return {key: value for key, value in found.items() if value}
 
 

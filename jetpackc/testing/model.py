@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jetpack_runtime import Hop, TaskView
+from jetpack_runtime.timeline import Style, timeline
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.ir import model as ir
 from jetpackc.records import dataclass
+from jetpackc.waits import Message, task_lines
 
 Hopped = tuple[str, str, str, str]
 """A transition that a task took: machine, state, event, state."""
@@ -16,10 +18,15 @@ Hopped = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A task with all that happened to it."""
+    """A task with all that happened to it, and what it has yet to take."""
 
     task: TaskView
     hops: Sequence[Hop]
+    waiting: Sequence[Message] = ()
+
+    def lines(self, **styles: Style) -> list[str]:
+        """It as text, in the styles of `timeline`."""
+        return [*timeline(self.task, self.hops, **styles), *(f"  {line}" for line in task_lines(self.waiting))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from jetpack_runtime.timeline import timeline
-
 from jetpackc.diagnostics.render import FORMATS
 from jetpackc.diagnostics.render.junit import clean
 from jetpackc.source import Source
@@ -112,5 +110,5 @@ def _case(suite: Element, path: str, outcome: Outcome, sources: Mapping[str, Sou
 def told(failure: Failure, sources: Mapping[str, Source]) -> str:
     """A failure and the tasks that it is about, without colours."""
     blocks = [FORMATS["text"]([failure.diagnostic], sources)]
-    blocks += ["\n".join(timeline(story.task, story.hops)) + "\n" for story in failure.stories]
+    blocks += ["\n".join(story.lines()) + "\n" for story in failure.stories]
     return "\n".join(blocks)

@@ -18,6 +18,7 @@ from jetpackc.testing.database import prepare
 from jetpackc.testing.model import FailedError, Failure, Hopped, Outcome, Story
 from jetpackc.testing.play import Play, machines_of
 from jetpackc.testing.stage import Stage
+from jetpackc.waits import of_task
 
 
 def run_tests(
@@ -49,7 +50,8 @@ def _run(program: ir.Program, test: ir.Test, connection: psycopg.Connection, sou
 
 def _stories(connection: psycopg.Connection, ids: Sequence[int]) -> list[Story]:
     client = Client(connection)
-    return [Story(client.get(id), client.history(id)) for id in ids]
+    tasks = map(client.get, ids)
+    return [Story(task, client.history(task.id), of_task(connection, task.machine, task.id)) for task in tasks]
 
 
 def _taken(connection: psycopg.Connection, machines: Mapping[str, ir.Machine]) -> frozenset[Hopped]:

@@ -1,10 +1,11 @@
-"""How many tasks are in which state, now or at a moment: one question a machine a second, whoever asks."""
+"""How many tasks are in which state, now or at a moment, and what holds them back: once a second, whoever asks."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from jetpackc.records import dataclass
+from jetpackc.waits import lines, of_machine
 
 SECOND = 1.0
 """Seconds between two questions about a machine, at the least."""
@@ -24,10 +26,13 @@ CONNECT_SECONDS = 3
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`states` with tasks in them and how many; `stuck` of them wait for a person, None for a moment of the past.
+    `paused` are queues, an empty name is the whole machine; `waiting` are sentences about what else holds tasks back.
     `error` is why there is no answer."""
 
     states: dict[str, int] = field(default_factory=dict)
     stuck: int | None = None
+    paused: Sequence[str] = ()
+    waiting: Sequence[str] = ()
     error: str = ""
 
 
@@ -108,7 +113,9 @@ def _counted(connection: psycopg.Connection, machine: tuple[str, str], moment: d
     if moment is None:
         ask = sql.SQL("select state, count(*), count(*) filter (where _stuck is not null) from {} group by state")
         rows = connection.execute(ask.format(sql.Identifier(schema, table))).fetchall()
-        return Answer({state: count for state, count, _ in rows}, sum(stuck for _, _, stuck in rows))
+        known = of_machine(connection, schema, table)
+        counts = {state: count for state, count, _ in rows}
+        return Answer(counts, sum(stuck for _, _, stuck in rows), known.paused, tuple(lines(known)))
     then = sql.SQL("select state, count(*) from {}(%s) group by state").format(sql.Identifier(schema, f"{table}_at"))
     return Answer(dict(connection.execute(then, (moment,)).fetchall()))
 

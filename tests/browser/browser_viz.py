@@ -101,6 +101,59 @@ def test_counts_appear_move_and_go_back_in_time(browser: Browser, project: Path,
         shown.close()
 
 
+HELD = """
+module shop
+event UNDO
+event LATE
+machine order(tenant: text) {
+  limit 2 per tenant
+  limit 100 per 1m
+  defer LATE
+  initial step charging(max_attempts: 3) {
+    run "a:b"
+    on SUCCESS   -> sending
+    on ABANDONED -> refused
+  }
+  state sending {
+    enter { spawn parcel(n: 1) as first }
+    on LOST -> refused { send first UNDO }
+    on LATE -> done
+  }
+  final state done
+  failure state refused
+}
+machine parcel(n: int) { initial state here { on UNDO -> there } final state there { enter { send parent LATE } } }
+"""
+
+
+def test_pauses_messages_and_limits_are_seen(browser: Browser, tmp_path: Path, fresh: Callable[[str], str]) -> None:
+    (tmp_path / "workflows.jet").write_text(HELD)
+    dsn = fresh(HELD)
+    with psycopg.connect(dsn, autocommit=True) as connection, viz(tmp_path, "--dsn", dsn) as port:
+        connection.execute("select shop.order_create('a') from generate_series(1, 3)")
+        connection.execute("select shop.order_send(1, 'LATE')")
+        connection.execute("select jet.pause('shop.order', 'charging')")
+        shown = Shown(browser, port)
+        shown.page.goto(f"http://localhost:{port}/#shop.order")
+        shown.count("charging.ready", "3")
+        queue = shown.page.locator('[data-box="charging.ready"]')
+        expect(queue.locator("> .pause title")).to_have_text("paused: no worker takes tasks from here")
+        expect(shown.page.locator("#paused")).to_have_text("Paused: charging.ready")
+        expect(shown.page.locator("#waiting li")).to_have_text(["1 event deferred", "limit 100 per 1m: 0 begun"])
+        expect(shown.page.locator("g.send")).to_have_count(1)
+        connection.execute("select jet.resume('shop.order')")
+        expect(queue.locator("> .pause")).to_have_count(0, timeout=10_000)
+        expect(shown.page.locator("#paused")).to_be_empty()
+        connection.execute("select jet.pause('shop.order')")
+        expect(shown.page.locator("#paused")).to_have_text("Paused: the whole machine", timeout=10_000)
+        expect(queue.locator("> .pause")).to_have_count(1)
+        shown.page.get_by_role("button", name="−1 h").click()
+        shown.status("As of")
+        expect(shown.page.locator("#paused")).to_be_empty()
+        expect(shown.page.locator("#waiting li")).to_have_count(0)
+        shown.close()
+
+
 def test_a_picked_time_is_in_the_browsers_zone(browser: Browser, project: Path, fresh: Callable[[str], str]) -> None:
     dsn = fresh(SHOP)
     with psycopg.connect(dsn, autocommit=True) as connection, viz(project, "--dsn", dsn) as port:

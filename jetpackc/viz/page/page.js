@@ -49,6 +49,7 @@ function showMachine() {
   }
   linkMachines(machine);
   byId("rows").replaceChildren();
+  showHeld([], []);
   byId("stuck").textContent = "";
   ask();
 }
@@ -91,6 +92,39 @@ function showCounts(machine, answer) {
     row("all", total),
   );
   byId("stuck").textContent = answer.stuck ? answer.stuck.toLocaleString() + " stuck: see jetpackc ps" : "";
+  showHeld(answer.paused, answer.waiting);
+}
+
+/** Says what is paused, in words and on the boxes, and what waits. An empty name is the whole machine. */
+function showHeld(paused, waiting) {
+  const all = paused.includes("");
+  for (const box of byId("chart").querySelectorAll("g.queue")) {
+    const held = all || paused.includes(box.dataset.box);
+    const old = box.querySelector(":scope > .pause");
+    if (old && !held) old.remove();
+    if (held && !old) box.append(pauseSign([...box.querySelectorAll(":scope > rect.box")].pop()));
+  }
+  byId("paused").textContent = !paused.length ? "" : "Paused: " + (all ? "the whole machine" : paused.join(", "));
+  const list = byId("waiting");
+  const old = [...list.children].map((item) => item.textContent);
+  if (old.join("\n") === waiting.join("\n")) return;
+  list.replaceChildren(...waiting.map((text) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    return item;
+  }));
+}
+
+/** Two bars at the left of a box that no worker takes from. */
+function pauseSign(frame) {
+  const x = Number(frame.getAttribute("x"));
+  const y = Number(frame.getAttribute("y"));
+  const group = element("g", { class: "pause" });
+  const title = group.appendChild(document.createElementNS(SVG, "title"));
+  title.textContent = "paused: no worker takes tasks from here";
+  group.append(element("circle", { cx: x, cy: y, r: 9 }));
+  group.append(element("path", { d: `M${x - 2.5} ${y - 4}v8M${x + 2.5} ${y - 4}v8` }));
+  return group;
 }
 
 function row(name, count) {
