@@ -20,7 +20,8 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
 
-from storms import FAULTS, Found, play
+from plays import NAMES, play
+from storms import Found
 
 COLUMNS = ("rounds", "tasks", "strikes", "calls repeated", "mistakes", "seconds")
 
@@ -28,7 +29,7 @@ COLUMNS = ("rounds", "tasks", "strikes", "calls repeated", "mistakes", "seconds"
 def main() -> int:
     """Play rounds and print what they came to. Exits 1 where something was lost, doubled or out of order."""
     options = _arguments()
-    faults = options.fault or list(FAULTS)
+    faults = options.fault or list(NAMES)
     found: list[Found] = []
     end = monotonic() + options.minutes * 60
     for number in count(options.first):
@@ -66,7 +67,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, default=5, help="for how long to play rounds (5)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same choices (1)")
-    parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only this one; may be repeated (all)")
+    parser.add_argument("--fault", action="append", choices=NAMES, help="only this one; may be repeated (all)")
     parser.add_argument("--first", type=int, default=0, help="the round to begin with (0)")
     parser.add_argument("--seconds", type=float, default=60, help="for how long a round is struck (60)")
     parser.add_argument("--scale", type=float, default=20, help="the size of a round's load, times 200 tasks (20)")
