@@ -195,6 +195,44 @@ def test_sessions_of_others_that_cannot_be_seen_are_counted(shop: str, session: 
     session.execute("drop role looks_on")
 
 
+KEPT = """
+module shop
+machine job(n: int) {
+  keep history 1d
+  initial state open { on CLOSED -> done }
+  final state done
+}
+"""
+
+
+def test_of_much_history_that_is_removed_in_part_a_look_says_so(
+    fresh: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New history may come into places that the removed has freed, and not be where a look reads."""
+    with psycopg.connect(fresh(KEPT), autocommit=True) as connection:
+        connection.execute("select shop.job_send(id, 'CLOSED') from shop.job_create_many(%s) as id", [many(400)])
+        whole = queue(Looker(connection).look())
+        assert (whole.partial, whole.ended * 60) == (False, pytest.approx(400))
+        monkeypatch.setattr("jetpackc.top.looker.PAGES", 1)
+        assert queue(Looker(connection).look()).partial
+
+
+def test_what_is_too_much_for_a_look_is_a_rate_of_less_time(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(shop, autocommit=True) as connection:
+        connection.execute("select count(*) from shop.job_create_many(%s)", [many(90)])
+        connection.execute("update jet.clock set shift = interval '10 s'")
+        connection.execute("select count(*) from shop.job_create_many(%s)", [many(10)])
+        connection.execute("update jet.clock set shift = interval '20 s'")
+        monkeypatch.setattr("jetpackc.top.looker.FIRST", 10)
+        found = queue(Looker(connection).look())
+        assert 0.7 < found.created <= 1.0  # ten in ten seconds, and what this test took
+        assert not found.partial
+
+
+def many(count: int) -> str:
+    return json.dumps([{"n": n} for n in range(count)])
+
+
 def test_it_cannot_write(shop: str, session: psycopg.Connection) -> None:
     Looker(session)
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):

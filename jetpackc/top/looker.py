@@ -26,6 +26,8 @@ SPREAD = 512
 """Pages before the end of the last look in which sessions may still have written since: each fills one of its own."""
 NUMBERS = 10_000
 """Ids that may be given out and not be committed at a look."""
+FIRST = 200_000
+"""The most tasks that a first look counts as new."""
 
 
 Query = LiteralString | sql.Composed
@@ -65,11 +67,10 @@ class Looker:
     def _queue(self, machine: Machine, depth: Depth, at: datetime, paused: list[str], kept: bool) -> Queue:
         trail = self._trails.setdefault(machine.qualified, Trail())
         since = trail.looked or at - MINUTE
-        seconds = max((at - since).total_seconds(), 0.001)
-        created, last = self._created(machine, since, trail.last)
+        created = self._created(machine, trail, at, since)
         start = self._start(machine, trail, at, kept)
         ended, p50, p95 = self._finished(machine, start, at, since)
-        trail.looked, trail.last = at, last
+        trail.looked = at
         return Queue(
             machine=machine.qualified,
             ready=depth.ready,
@@ -77,20 +78,22 @@ class Looker:
             delayed=depth.delayed,
             stuck=depth.stuck,
             oldest=depth.oldest,
-            created=created / seconds,
-            ended=ended / seconds,
+            created=created,
+            ended=ended,
             p50=p50,
             p95=p95,
             partial=kept and start > 0,
             paused=tuple(paused),
         )
 
-    def _created(self, machine: Machine, since: datetime, last: int | None) -> tuple[int, int]:
+    def _created(self, machine: Machine, trail: Trail, at: datetime, since: datetime) -> float:
+        """Tasks a second. Ids go up with time."""
         table = sql.Identifier(machine.module, machine.name)
         ((newest,),) = self._all(sql.SQL("select coalesce(max(id), 0) from {}").format(table))
-        ask = sql.SQL("select count(*) from {} where id > %s::bigint and created_at > %s::timestamptz").format(table)
-        ((count,),) = self._all(ask, ((newest if last is None else last) - NUMBERS, since))
-        return count, newest
+        before = newest - FIRST if trail.last is None else trail.last - NUMBERS
+        ((count, oldest),) = self._all(sql.SQL(_CREATED).format(table), (since, before))
+        trail.last = newest
+        return _rate(count, at, since, oldest if before > 0 else None)
 
     def _start(self, machine: Machine, trail: Trail, at: datetime, kept: bool) -> int:
         """The page of the history to read from."""
@@ -101,12 +104,13 @@ class Looker:
 
     def _finished(
         self, machine: Machine, start: int, at: datetime, since: datetime
-    ) -> tuple[int, float | None, float | None]:
+    ) -> tuple[float, float | None, float | None]:
+        """Tasks that ended a second, and how long those that were claimed had waited: median, and 95 of a hundred."""
         table = sql.Identifier(machine.module, machine.name)
         ask = sql.SQL(_HISTORY).format(hops=sql.Identifier(machine.module, f"_{machine.name}_hops"), table=table)
         minute, ends = at - MINUTE, sorted(machine.final | machine.failure)
-        ((ended, p50, p95),) = self._all(ask, (f"({start},0)", minute, minute, since, ends, ends))
-        return ended, p50, p95
+        ((ended, oldest, p50, p95),) = self._all(ask, (f"({start},0)", minute, minute, since, ends, ends))
+        return _rate(ended, at, since, oldest if start > 0 else None), p50, p95
 
     def _holders(self, machines: Sequence[Machine]) -> list[Holder]:
         holds: dict[int, dict[str, int]] = {}
@@ -149,20 +153,32 @@ class Trail:
         return self._ends[0][1] if self._ends[0][0] <= at - MINUTE else 0
 
 
+def _rate(count: int, at: datetime, since: datetime, oldest: datetime | None) -> float:
+    """A second. What was read may begin later than asked for, at its `oldest`."""
+    begin = since if oldest is None else max(since, oldest)
+    return float(count / max((at - begin).total_seconds(), 0.001))
+
+
+_CREATED = """
+select count(*) filter (where created_at > %s::timestamptz), min(created_at) from {} where id > %s::bigint
+"""
+
 _SIZE = "select pg_relation_size(%s::text::regclass) / current_setting('block_size')::bigint"
 
 # A task that is at work has waited as well, and its claim is not in the history yet.
 _HISTORY = """
 with h as (
   select h.at, h.from_state, h.to_state, h.run_at, h.entered_at as claimed_at, h.claimed_state from {hops} h
-  where h.ctid >= %s::text::tid and h.at > %s::timestamptz
+  where h.ctid >= %s::text::tid
 ), waits as (
-  select extract(epoch from h.claimed_at - h.run_at)::float8 as wait from h where h.claimed_state is not null
+  select extract(epoch from h.claimed_at - h.run_at)::float8 as wait from h
+    where h.claimed_state is not null and h.at > %s::timestamptz
   union all
   select extract(epoch from t.entered_at - t.run_at)::float8 from {table} t
     where t.run_at is not null and t._worker is not null and t._was_state is not null and t.entered_at > %s::timestamptz
 )
 select (select count(*) from h where h.at > %s::timestamptz and h.to_state = any(%s) and h.from_state <> all(%s)),
+  (select min(at) from h),
   (select percentile_cont(0.5) within group (order by greatest(wait, 0)) from waits),
   (select percentile_cont(0.95) within group (order by greatest(wait, 0)) from waits)
 """
