@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace as replaced
 
 Maker = Callable[..., Any]
 MAKERS: list[Maker] = [dataclass, dataclasses.dataclass]
@@ -124,6 +124,18 @@ def test_a_record_matches_by_place_and_by_name() -> None:
             assert (value, note) == (1, "n")
         case _:
             pytest.fail("no match")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_record_is_replaced_as_the_standard_library_does(shape: dict[str, bool]) -> None:
+    one = _point(dataclass, shape)(1, 3, ["t"], note="n")
+    for change in ({}, {"x": 2}, {"y": None, "tags": []}, {"note": ""}):
+        ours, theirs = replaced(one, **change), replace(one, **change)
+        assert (ours, ours.note, ours.tags) == (theirs, theirs.note, theirs.tags)
+    assert replaced(one).tags is one.tags
+    assert replaced(_point(dataclasses.dataclass, shape)(1), x=2).x == 2
+    with pytest.raises(TypeError, match="argument"):
+        replaced(one, z=1)
 
 
 def test_records_of_two_classes_differ_though_their_fields_are_equal() -> None:

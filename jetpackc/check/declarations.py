@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from jetpackc.check import machines
 from jetpackc.check.imports import Reach
@@ -14,7 +14,7 @@ from jetpackc.check.scope import Fields, ModuleScope
 from jetpackc.check.types import SCALARS
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules
 from jetpackc.ir import chart, model as ir
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jetpackc.check import looks as trees, operators, types
 from jetpackc.check.arguments import Callee, match
@@ -14,6 +13,7 @@ from jetpackc.check.operators import fit
 from jetpackc.check.scope import Scope
 from jetpackc.diagnostics.rules import names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jetpackc.check.birth import check_birth, check_claimed
 from jetpackc.check.cycles import check_cycles
@@ -16,6 +15,7 @@ from jetpackc.check.usage import check_guarded_enters, check_vars
 from jetpackc.check.work import check_work
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.parallel import mapped
+from jetpackc.records import replace
 
 CHECKS = (
     check_reach,

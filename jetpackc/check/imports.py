@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Fix
 from jetpackc.diagnostics.rules import names as rules
 from jetpackc.diagnostics.suggest import did_you_mean
+from jetpackc.records import replace
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
 from jetpackc.syntax.rewrite import T, rewrite

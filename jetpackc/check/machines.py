@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from jetpackc.check.expressions import value
 from jetpackc.check.keep import keep_history, keeps
@@ -19,7 +18,7 @@ from jetpackc.check.tree import Tree, check_tree
 from jetpackc.check.uniques import unique
 from jetpackc.diagnostics.rules import types as type_rules
 from jetpackc.ir import model as ir
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from jetpackc.check.report import Report
 from jetpackc.check.scope import RESERVED, Fields, Typed
@@ -11,6 +10,7 @@ from jetpackc.check.types import SCALARS
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import names as rules
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 
 from jetpackc.check import types as t
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import names as name_rules, types as rules
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast, print_expression
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from jetpackc.check.expressions import value
 from jetpackc.check.report import Report
@@ -12,6 +11,7 @@ from jetpackc.check.types import INT, show
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules, names as name_rules, syntax as syntax_rules, types as type_rules
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 from jetpackc.syntax import ast
 
 Members = Iterable[ast.MachineMember]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jetpackc.check.expressions import value
 from jetpackc.check.names import typed_fields
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Fields, ModuleScope, Scope
+from jetpackc.records import replace
 from jetpackc.syntax import ast
 
 

@@ -7,7 +7,6 @@ state. Of what is found then, only that is said which no use could mend; the res
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from jetpackc.check import machines
 from jetpackc.check.expansion.arguments import Binding, substitute
@@ -15,6 +14,7 @@ from jetpackc.check.names import typed_fields
 from jetpackc.check.report import Report
 from jetpackc.check.scope import ModuleScope
 from jetpackc.diagnostics.rules import names, types
+from jetpackc.records import replace
 from jetpackc.syntax import ast
 
 _CERTAIN = frozenset(

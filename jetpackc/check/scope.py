@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Literal
 
 from jetpackc.check.report import Report
 from jetpackc.check.types import BIGINT, INT, TEXT, TIMESTAMPTZ, required
 from jetpackc.ir import model as ir
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 
 ScopeName = Literal["event", "var", "param", "builtin", "item"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from jetpackc.check import types
 from jetpackc.check.arguments import Callee, match
@@ -13,6 +12,7 @@ from jetpackc.check.scope import RESERVED, Fields, Scope, Typed
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 from jetpackc.syntax import ast
 
 BROKEN = ir.Literal(None, types.NULL)

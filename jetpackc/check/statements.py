@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from jetpackc.check import types
 from jetpackc.check.expressions import guard, typed, value
@@ -15,7 +14,7 @@ from jetpackc.check.spawn import BROKEN, spawn
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, types as type_rules
 from jetpackc.ir import model as ir
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

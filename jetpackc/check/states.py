@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jetpackc.check.expressions import typed, value
 from jetpackc.check.report import Report
@@ -17,7 +16,7 @@ from jetpackc.check.types import INTERVAL, TIMESTAMPTZ
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as flow_rules, syntax as syntax_rules
 from jetpackc.ir import model as ir
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.syntax import ast
 
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 
 from jetpackc.check import types, walk
@@ -19,7 +19,7 @@ from jetpackc.diagnostics.rules import flow as flow_rules, names as name_rules, 
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin
 from jetpackc.ir.news import News
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import rewrite

@@ -6,10 +6,10 @@ Dates are read in UTC: `date + interval` is a timestamptz, counted from midnight
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isinf
 
 from jetpackc.ir.model import Type, TypeKind
+from jetpackc.records import replace
 
 BOOL = Type("bool")
 INT = Type("int")

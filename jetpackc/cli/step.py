@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +16,7 @@ from jetpackc.cli.errors import Failure, Usage
 from jetpackc.cli.machines import event_fields, fields_of, from_manifest, interval, named, values
 from jetpackc.cli.output import dim, fault, strong
 from jetpackc.cli.project import compile_or_fail
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 
 if TYPE_CHECKING:
     from jetpackc.interpret import Hop, Task, World

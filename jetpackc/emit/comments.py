@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jetpackc.emit.objects import SqlObject
 from jetpackc.emit.shape import Shape
 from jetpackc.emit.sql import ident, literal
 from jetpackc.ir import model as ir
+from jetpackc.records import replace
 
 
 def comment(kind: str, name: str, doc: str) -> list[SqlObject]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from jetpackc.emit import lanes, messages, retention, step, timers, uniques
@@ -17,6 +16,7 @@ from jetpackc.emit.statements import place
 from jetpackc.emit.work import work
 from jetpackc.ir import model as ir
 from jetpackc.ir.kin import full_name, spawns
+from jetpackc.records import replace
 
 # What the step function alone writes. The others (_event, _payload, _set, _at, _actor, _send_key, _worker, _fence) carry
 # an event to it, and are what generated code sets.

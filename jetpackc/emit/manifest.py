@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jetpackc.ir import canonical, chart, model as ir
+from jetpackc.records import replace
 
 Json = dict[str, object]
 LOCKED = "LOCKED_BY_WORKER"

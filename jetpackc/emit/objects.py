@@ -68,15 +68,21 @@ class SqlObject:
 def _bare(text: str) -> str:
     """The text without comments, each stretch of white space outside of strings as one blank or, beside a string, none.
     No string of ours goes over a line end."""
-    if "--" in text:
-        text = "\n".join([_uncommented(line) if "--" in line else line for line in text.split("\n")])
-    parts = text.split("'")
-    parts[::2] = [f" {' '.join(code.split())} " for code in parts[::2]]
+    lines = [_uncommented(line) if "--" in line else line for line in map(str.strip, text.split("\n"))]
+    parts = " ".join(filter(None, lines)).split("'")
+    parts[::2] = [f" {_single_blanks(code)} " for code in parts[::2]]
     return "'".join(parts)[1:-1]
 
 
 def _uncommented(line: str) -> str:
-    return _STRING_OR_COMMENT.sub(r"\1", line) if "'" in line else line.partition("--")[0]
+    if line.startswith("--"):
+        return ""
+    return (_STRING_OR_COMMENT.sub(r"\1", line) if "'" in line else line.partition("--")[0]).rstrip()
+
+
+def _single_blanks(code: str) -> str:
+    """What is ASCII has no white space but blanks left: control characters are none of SQL's that we write."""
+    return code.strip() if code.isascii() and "  " not in code else " ".join(code.split())
 
 
 def function(name: str, create: str, types: str) -> SqlObject:

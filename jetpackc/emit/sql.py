@@ -54,6 +54,7 @@ def ident(name: str) -> Sql:
     return Sql('"' + name.replace('"', '""') + '"')
 
 
+@lru_cache(maxsize=4096)
 def qualified(schema: str, name: str) -> Sql:
     """`schema.name`, each quoted where needed."""
     return Sql(f"{ident(schema)}.{ident(name)}")
@@ -117,13 +118,15 @@ def sql_type(type_: Type, schema: str) -> Sql:
 
 def wrap_list(values: list[str], width: int = 110) -> list[str]:
     """Comma-separated values as lines of at most `width`, as far as single values allow."""
-    lines = [""]
-    for index, value in enumerate(values):
-        piece = value if index == len(values) - 1 else f"{value},"
-        if lines[-1] and len(lines[-1]) + len(piece) >= width:
-            lines.append("")
-        lines[-1] += f" {piece}" if lines[-1] else piece
-    return lines
+    lines, line = [], ""
+    for index, value in enumerate(values, 1):
+        piece = value if index == len(values) else f"{value},"
+        if line and len(line) + len(piece) >= width:
+            lines.append(line)
+            line = piece
+        else:
+            line = f"{line} {piece}" if line else piece
+    return [*lines, line]
 
 
 def from_json(container: str, name: str, type_: Type, schema: str) -> Sql:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jetpackc.emit import timers
 from jetpackc.emit.expressions import typed
 from jetpackc.emit.sql import Sql, kind_name, literal
 from jetpackc.emit.statements import Context, block, conditional, indent, place
 from jetpackc.ir import chart, model as ir, text
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 
 LOCKED = "LOCKED_BY_WORKER"
 SUCCESS = "SUCCESS"

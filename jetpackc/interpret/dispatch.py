@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from jetpackc.interpret.expressions import Scope
 from jetpackc.interpret.model import Event, Hop, Spawned, Task
 from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import full_name
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.values.convert import cast, to_json
 from jetpackc.values.errors import BAD_CALL, FAIL, NO_VALUE, TOO_MANY_HOPS, UndoneError
 from jetpackc.values.fields import lacking, values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from jetpackc.interpret.dispatch import FLUSHED
 from jetpackc.interpret.model import Event, Known, Message, Spawned, Stuck, Task
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin
+from jetpackc.records import replace
 from jetpackc.values.errors import UndoneError
 
 PUMPER = "jet.pump"

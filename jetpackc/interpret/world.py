@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, groupby
 from typing import Any
@@ -21,6 +20,7 @@ from jetpackc.interpret.uniques import BrokenError, conflict
 from jetpackc.ir import chart, model as ir, text
 from jetpackc.ir.kin import Kin
 from jetpackc.ir.news import News
+from jetpackc.records import replace
 from jetpackc.values.convert import to_json
 from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.values.fields import called

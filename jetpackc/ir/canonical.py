@@ -10,13 +10,14 @@ import hashlib
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, replace
+from dataclasses import MISSING, Field, fields
 from functools import cache
 from itertools import islice
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jetpackc.ir import model
 from jetpackc.parallel import mapped
+from jetpackc.records import replace
 
 VERSION = 1
 """Goes up when the shape of the JSON changes; `loads` refuses any other."""

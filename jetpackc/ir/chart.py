@@ -6,10 +6,9 @@ Answers come from an index that is built once a machine object and kept for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from jetpackc.ir.model import Branch, Clause, Field, Goto, Machine, Signature, State, Statement, Timer, Type, When
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 
 LIFECYCLE = frozenset(
     {

@@ -165,7 +165,8 @@ def _gather(node: Any, found: list[Tree]) -> None:
     if isinstance(node, Tree):
         found.append(node)
     for name in _parts(node.__class__):
-        _gather(getattr(node, name), found)
+        if part := getattr(node, name):
+            _gather(part, found)
 
 
 @cache

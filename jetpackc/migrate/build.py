@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from jetpackc.diagnostics.model import Diagnostic
 from jetpackc.emit import emit
@@ -12,7 +11,7 @@ from jetpackc.memory import without_collection
 from jetpackc.migrate import lock as locks
 from jetpackc.migrate.changes import refused
 from jetpackc.migrate.plan import plan, text
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class Driver:
                 size, origin, shape = reductions[-1 - action]
                 if shape is None:
                     states[-1] = state = table[states[-2]][origin]
+                elif size == 1:
+                    states[-1] = state = table[states[-2]][origin]
+                    values[-1] = shape([values[-1]], starts[-1], ends[-1])
                 else:
                     cut = len(values) - size
                     if size and starts[cut] >= 0 and ends[-1] >= 0:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from jetpackc.check import walk
 from jetpackc.emit.expressions import Scope, top, typed
 from jetpackc.emit.sql import Sql, ident, json_object, qualified, sql_type
 from jetpackc.ir import model as ir
 from jetpackc.ir.news import News
+from jetpackc.records import replace
 from jetpackc.testing.looks import Looks
 
 NOW = "jet.now()"

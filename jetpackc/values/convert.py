@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from jetpackc.ir.model import Literal, Type
+from jetpackc.records import replace
 from jetpackc.values.errors import BAD_TEXT, OUT_OF_RANGE, UndoneError
 from jetpackc.values.numbers import rounded, tidy, whole
 from jetpackc.values.text import Enums, Json, iso, parse, text

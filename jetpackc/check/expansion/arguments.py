@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jetpackc.check.arguments import Callee, match
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import expansion as rules
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import T, placed, rewrite

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import cast
 
@@ -16,7 +15,7 @@ from jetpackc.check.expansion.steps import without_steps
 from jetpackc.check.imports import from_outside, reach
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion, names
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.source import Source
 from jetpackc.syntax import ast, parse
 from jetpackc.syntax.grammar import shipped

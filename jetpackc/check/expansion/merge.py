@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import expansion as rules
+from jetpackc.records import replace
 from jetpackc.syntax import ast
 
 Member = ast.MachineMember | ast.StateMember

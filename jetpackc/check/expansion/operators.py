@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from operator import is_
 
 from jetpackc.check.expansion.arguments import Definition, bind, substitute
 from jetpackc.check.expansion.limits import MAX_CALLS, MAX_LEVELS, MAX_PATH, TooMuchError, check_size
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion as rules, names
-from jetpackc.records import dataclass
+from jetpackc.records import dataclass, replace
 from jetpackc.syntax import ast
 from jetpackc.syntax.rewrite import placed
 

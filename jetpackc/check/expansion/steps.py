@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import cast
 
 from jetpackc.check.expansion.arguments import Definition, bind
 from jetpackc.check.expansion.merge import unshadowed
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import expansion as rules
+from jetpackc.records import replace
 from jetpackc.source import Span
 from jetpackc.syntax import ast
 

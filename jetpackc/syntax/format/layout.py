@@ -7,9 +7,9 @@ goes with the list's shape. A line break of the author's stays where it is betwe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
+from jetpackc.records import replace
 from jetpackc.syntax.format import doc
 from jetpackc.syntax.format.doc import Break, Doc, Group, Mark, sequence, text
 from jetpackc.syntax.format.tokens import Gap, Token, Tokens
