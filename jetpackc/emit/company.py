@@ -114,6 +114,11 @@ class Company:
         return self.news.tells(self.name)
 
     @cached_property
+    def stirs(self) -> bool:
+        """Whether changes of its state are told though no count changes with them."""
+        return self.news.stirs(self.name)
+
+    @cached_property
     def tells_done(self) -> bool:
         """Whether a parent of it handles CHILD_DONE."""
         return self.news.tells_done(self.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jetpackc.emit.company import Company
 from jetpackc.emit.expressions import typed
 from jetpackc.emit.objects import SqlObject, function
 from jetpackc.emit.render import render
@@ -100,6 +101,9 @@ def in_step(shape: Shape) -> dict[str, object]:
         "returns": company.returns,
         "flushes": bool(company.flushes),
         "updates": bool(company.updates),
+        "stirs": _stirs(company),
+        "gathers": _gathers(company),
+        "owns": company.counts_children or _gathers(company),
         "flush_list": shape.listed(company.flushes),
         "flushed": _flushed(shape),
         "newborn_keys": company.newborn_keys,
@@ -145,7 +149,11 @@ def _fold(shape: Shape) -> list[str]:
     """What children report is counted, and goes up with the task's own news. What is left in the queue of it are the
     events that it causes here, those of all that came once and at the end."""
     company = shape.company
-    lines = ["v_own := jet.gathered(v_queue, 'own');", "v_news := jet.add(v_own, jet.gathered(v_queue, 'below'));"]
+    lines = []
+    if company.counts_children or _gathers(company):
+        lines.append("v_own := jet.gathered(v_queue, 'own');")
+    if _gathers(company):
+        lines.append("v_news := jet.add(v_own, jet.gathered(v_queue, 'below'));")
     if company.flushes:
         lines.append("v_fell := jet.unfinished(new._subtree) > 0;")
     if company.counts_children:
@@ -155,7 +163,7 @@ def _fold(shape: Shape) -> list[str]:
     if company.flushes:
         lines.append("v_fell := v_fell and jet.unfinished(new._subtree) <= 0;")
     module = f"{shape.module.name}."
-    if company.updates:
+    if company.updates or _stirs(company):
         lines.append("v_told := exists (select from unnest(v_queue) m where m ->> 'event' = 'news');")
     lines.append(f"v_queue := jet.unfolded(v_queue, {literal(module)});")
     if company.updates:
@@ -163,6 +171,16 @@ def _fold(shape: Shape) -> list[str]:
     if company.flushes:
         lines += ["if v_fell then", f"  v_queue := v_queue || {_entry(FLUSHED)};", "end if;"]
     return lines
+
+
+def _gathers(company: Company) -> bool:
+    """Whether it has to do with news of those below its children."""
+    return company.counts_subtree or company.forwards
+
+
+def _stirs(company: Company) -> bool:
+    """Whether it hands on that something has changed, though no count has."""
+    return company.forwards and company.stirs
 
 
 def _entry(event: str) -> str:
@@ -242,6 +260,8 @@ def _news(shape: Shape, *, born: bool) -> list[str]:
     before = literal(shape.machine.initial) if born else Sql("o.state")
     source = "n" if born else "n join o on o.id = n.id"
     ended = str(shape.machine.initial in shape.ended).lower() if born else "o._ended"
+    # Two that change places change no count; they are news where somebody asks for each change.
+    having = "" if company.stirs else " having sum({}) <> 0"
     new, old = company.key_of("n.state"), company.key_of(str(before))
     lines = [
         "select 2, null::bigint, null::bigint, jsonb_build_object('way', 'one', 'receiver', c.parent, 'event', 'news', 'actor', 'jet.pump',",
@@ -253,13 +273,13 @@ def _news(shape: Shape, *, born: bool) -> list[str]:
         "  from (",
         "    select n.parent, 'own' as part, k.key, sum(k.number) as number, null::jsonb as done, null::bigint as id, max(n._at) as at",
         f"    from {source} cross join lateral (values ({new}, 1), ({old}, -1)) k (key, number)",
-        f"    where n.parent is not null and {new} <> {old} group by n.parent, k.key having sum(k.number) <> 0",
+        f"    where n.parent is not null and {new} <> {old} group by n.parent, k.key{having.format('k.number')}",
     ]
     if company.forwards:
         lines += [
             "    union all",
             "    select n.parent, 'below', b.key, sum(b.value::bigint), null, null, max(n._at) from n cross join lateral jsonb_each_text(n._news) b",
-            "    where n.parent is not null group by n.parent, b.key having sum(b.value::bigint) <> 0",
+            f"    where n.parent is not null group by n.parent, b.key{having.format('b.value::bigint')}",
         ]
     if company.tells_done:
         result = "n._result" if company.returns else "null"

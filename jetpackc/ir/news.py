@@ -78,6 +78,10 @@ class News:
         """Whether it hands on what its children report."""
         return any(self.reads_subtree(one) for one in self.kin.above(name))
 
+    def stirs(self, name: str) -> bool:
+        """Whether somebody above handles SUBTREE_UPDATE, which comes for a change that no count shows, too."""
+        return any(self._handles(one, UPDATE) for one in self.kin.above(name))
+
     def key(self, name: str, leaf: str) -> str:
         """What a leaf of a machine counts as."""
         return self.keys(name)[leaf]
