@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -14,12 +15,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from jetpack_runtime import AsyncClient, Client, Task, Worker
 from jetpack_runtime.health import Health
 from jetpack_runtime.prometheus import Prometheus
 from prometheus_client.parser import text_string_to_metric_families
 from shop import execute, running, until, within
 from told import Cli
+
+from jetpackc.postgres import Server
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -65,6 +69,32 @@ def test_a_worker_with_a_lease_is_ready(shop: str) -> None:
             assert await ask(health, "/healthz?verbose") == (200, "ok\n")
             assert await ask(health, "/") == (404, "there is /healthz, /readyz\n")
             assert (await ask(health, "/metrics"))[0] == 404
+
+    within(main())
+
+
+def test_an_outage_makes_a_worker_unready_and_leaves_it_alive(shop: str, postgres: Server) -> None:
+    name = shop.rpartition("dbname=")[2]
+    away = f"alter database {name} with allow_connections false"
+    back = f"alter database {name} with allow_connections true"
+    cut = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+
+    async def main() -> None:
+        health = Health(0)
+
+        async def told() -> bool:
+            return await ask(health, "/readyz") == (503, "the database is away\n")
+
+        async def again() -> bool:
+            return (await ask(health, "/readyz"))[0] == 200
+
+        async with ready(Worker(shop, handlers={"shop.job": idle}, health=health), health):
+            await execute(postgres.dsn(), away)
+            await execute(postgres.dsn(), cut)
+            await until(told)
+            assert (await ask(health, "/healthz"))[0] == 200
+            await execute(postgres.dsn(), back)
+            await until(again)
 
     within(main())
 
@@ -161,21 +191,27 @@ def test_a_scraper_may_ask_for_openmetrics(shop: str) -> None:
     assert body.endswith(b"# EOF\n")
 
 
+def project(folder: Path, work: str) -> None:
+    """The shop's sources, and handlers."""
+    (folder / "workflows.jet").write_text((Path(__file__).parent / "shop.jet").read_text())
+    (folder / "jobs.py").write_text(work)
+    (folder / "shop").mkdir()
+    (folder / "shop" / "pay.py").write_text("async def charge(task): ...\n")
+
+
 WORKER = [sys.executable, "-m", "jetpackc", "worker"]
 
 
 def test_the_command_serves_health_and_metrics_and_logs_json(shop: str, tmp_path: Path) -> None:
     """All of it from outside, as a supervisor and a collector of logs see it."""
-    (tmp_path / "jobs.py").write_text(
+    project(
+        tmp_path,
         "import logging\n"
         "def work(task):\n"
         "    logging.getLogger('mine').warning('at work')\n"
         "    if task.attempt == 1:\n"
-        "        raise ValueError('no\\nsecret')\n"
+        "        raise ValueError('no\\nsecret')\n",
     )
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "pay.py").write_text("async def charge(task): ...\n")
-    (tmp_path / "workflows.jet").write_text((Path(__file__).parent / "shop.jet").read_text())
     with Client(shop) as client:
         id = client.create("shop.job", {"n": 1})
     options = ["--health-port", "0", "--log-format", "json", "--log-level", "debug", "--name", "w1", "--dsn", shop]
@@ -225,3 +261,29 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(shop: str, cli: Cli, tmp_pat
     taken.end()
     assert told.code == 1
     assert f"cannot listen on 127.0.0.1, port {taken.port}" in told.err
+
+
+def test_the_command_traces_with_the_sdk_of_its_environment(shop: str, tmp_path: Path) -> None:
+    """Its logs tell which trace a line belongs to: the one that came with the task."""
+    project(tmp_path, "import logging\ndef work(task):\n    logging.warning('at work')\n")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    make = "select jet.trace_created(array(select shop.job_create_many(%s)), %s)"
+    context = json.dumps({"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    within(execute(shop, make, '[{"n": 1}]', context))
+    env = {**os.environ, "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}
+    options = ["--otel", "--log-format", "json", "--dsn", shop, "--until-idle"]
+    told = subprocess.run([*WORKER, *options], check=False, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    (line,) = (one for one in map(json.loads, told.stderr.splitlines()) if one["message"] == "at work")
+    assert line["trace_id"] == trace
+    assert len(line["span_id"]) == 16
+
+
+def test_otel_without_the_package_is_said_in_a_sentence(
+    shop: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jet").write_text("module m\nmachine a { initial state x { on GO -> y } final state y }\n")
+    monkeypatch.setitem(sys.modules, "jetpack_runtime.otel", None)
+    told = cli("worker", "--dsn", shop, "--otel")
+    assert told.code == 2
+    assert "`--otel` needs OpenTelemetry" in told.err

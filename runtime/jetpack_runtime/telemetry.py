@@ -96,12 +96,14 @@ class Watch:
     def started(self, depths: Depths) -> None:
         """See `Telemetry.started`."""
         for one in self._listeners:
-            one.started(self._worker, depths)
+            with _contained(one):
+                one.started(self._worker, depths)
 
     def stopped(self) -> None:
         """See `Telemetry.stopped`."""
         for one in self._listeners:
-            one.stopped()
+            with _contained(one):
+                one.stopped()
 
     def claimed(self, machine: str, jobs: Iterable[Job], origins: Mapping[int, Origin]) -> None:
         """See `Telemetry.claimed`. Each job comes back in `running`, or was handed back before it ran."""
