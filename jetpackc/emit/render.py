@@ -46,9 +46,13 @@ def _finalize(value: object) -> object:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - `--help` must not pay for it
+    # `--help` must not pay for these
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    from jetpackc.emit.compiled import Compiled  # noqa: PLC0415
 
     environment = Environment(
+        bytecode_cache=Compiled(),
         loader=PackageLoader("jetpackc.templates", ""),
         line_statement_prefix="--%",
         undefined=StrictUndefined,

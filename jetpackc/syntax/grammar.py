@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -15,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from jetpackc.cache import folder
 from jetpackc.syntax import tables
 from jetpackc.syntax.driver import Driver
 
@@ -78,13 +78,9 @@ def _kept(kind: str, load: Callable[[bytes], T], build: Callable[[], T], save: C
 
 
 def _cache_file(kind: str) -> Path | None:
-    """A file of this user's own: a pickle from a shared folder could be anybody's. None for a user without a home."""
-    try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:
-        return None
+    base = folder()
     digest = zlib.crc32(f"{tables.VERSION} {_text()}".encode())
-    return base / "jetpackc" / f"grammar-{digest:08x}.{kind}"
+    return base / f"grammar-{digest:08x}.{kind}" if base else None
 
 
 def _keep(data: bytes, path: Path) -> None:
