@@ -258,6 +258,17 @@ def test_database_url_is_used_and_said(project: Path, database: str) -> None:
         assert connection.execute("select count(*) from app.job").fetchone() == (2,)
 
 
+def test_paused_tasks_are_left_and_told(project: Path, database: str) -> None:
+    until_idle(project, DATABASE_URL=database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("select jet.pause('app.job')")
+        connection.execute("select app.job_create(n => 3)")
+    code, text = until_idle(project, DATABASE_URL=database)
+    assert code == 0, text
+    assert "left, for they are paused: tasks of `app.job`" in text
+    assert text.endswith("  app.job  ready 1, done 2, all paused\n")
+
+
 def test_a_database_kept_by_migrations_is_left_alone(project: Path, database: str, cli: Cli) -> None:
     assert cli("build", project).code == 0
     assert cli("migrate", "--dir", project / "migrations", "--dsn", database).code == 0

@@ -37,6 +37,23 @@ machine call(number: int) is task {
   limit 1 per 1h
   state running { run "shop.payments:charge" }
 }
+machine trip {
+  initial state open {
+    enter { spawn leg() as one }
+    on ASK    { send one ASK }
+    on ANSWER -> done
+  }
+  final state done
+}
+machine leg {
+  initial state here { on ASK -> working }
+  step working {
+    run "shop.payments:charge"
+    on SUCCESS   -> told
+    on ABANDONED -> told
+  }
+  final state told { enter { send parent ANSWER } }
+}
 """
 HANDLERS = {
     "payments": "async def charge(task):\n    return f'receipt of {task.params[\"number\"]}'\n",
@@ -126,6 +143,17 @@ def test_a_test_has_its_database_its_time_and_its_stubs(run: RunPytest) -> None:
         "    jetpack.advance(timedelta(hours=2))\n"
         "    assert jetpack.client.get(two).state == 'done'\n"
         "\n\n"
+        "def test_messages_and_pauses(jetpack):\n"
+        "    jetpack.stub('shop.leg.working', None)\n"
+        "    jetpack.connection.execute(\"select jet.pause('shop.leg')\")\n"
+        "    id = jetpack.client.create('shop.trip')\n"
+        "    jetpack.client.send(id, 'ASK')\n"
+        "    jetpack.advance(timedelta(hours=1))\n"
+        "    assert jetpack.client.get(id).state == 'open'\n"
+        "    jetpack.connection.execute(\"select jet.resume('shop.leg')\")\n"
+        "    jetpack.run_until_idle()\n"
+        "    assert jetpack.client.get(id).state == 'done'\n"
+        "\n\n"
         "def test_stubbed(jetpack):\n"
         "    seen = []\n\n"
         "    def charge(task):\n"
@@ -140,7 +168,7 @@ def test_a_test_has_its_database_its_time_and_its_stubs(run: RunPytest) -> None:
         "    assert seen == [7]\n"
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    assert "5 passed" in told.stdout
+    assert "6 passed" in told.stdout
 
 
 def test_a_failure_shows_what_happened_to_the_tasks(run: RunPytest, project: Path) -> None:

@@ -93,3 +93,38 @@ def test_what_comes_while_a_claim_is_under_way_is_not_missed(
     monkeypatch.setattr(Claimer, "_schedule", after_the_claim)
     within(Worker(dsn, handlers=dict.fromkeys(STEPS, _nothing)).run(until_idle="now"))
     assert [client.get(id).state for id in late] == ["done"]
+
+
+def test_paused_tasks_are_not_waited_for_and_are_told(
+    line: tuple[str, Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without this a run until idle never ends, for what is paused can be claimed as before once it is resumed."""
+    dsn, client = line
+    first = _begun(client)
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute("select jet.pause('line.job', 'drill')")
+        within(Worker(dsn, handlers=dict.fromkeys(STEPS, _nothing)).run(until_idle=True))
+        assert client.get(first).state == "drill.ready"
+        assert "left, for they are paused: tasks of `line.job`" in caplog.text
+        db.execute("select jet.pause('line.job')")
+        second = _begun(client)
+        within(Worker(dsn, handlers=dict.fromkeys(STEPS, _nothing)).run(until_idle=True))
+        assert client.get(second).state == "cut.ready"
+        caplog.clear()
+        db.execute("select jet.resume('line.job')")
+        within(Worker(dsn, handlers=dict.fromkeys(STEPS, _nothing)).run(until_idle=True))
+    assert [client.get(id).state for id in (first, second)] == ["done", "done"]
+    assert "paused" not in caplog.text
+
+
+def test_what_is_at_work_is_waited_for_though_its_machine_was_paused(line: tuple[str, Client]) -> None:
+    dsn, client = line
+    id = _begun(client)
+    with psycopg.connect(dsn, autocommit=True) as db:
+
+        async def pauses(task: Task) -> None:
+            """The run goes on while all is paused, and ends before the next step."""
+            db.execute("select jet.pause('line.job')")
+
+        within(Worker(dsn, handlers=dict.fromkeys(STEPS, pauses)).run(until_idle=True))
+    assert client.get(id).state == "drill.ready"

@@ -321,8 +321,8 @@ class Claimer:
                     await self._news.wait()
 
     async def _all_done(self) -> bool:
-        """Nothing in hand, no timer due, nothing claimable now or later. Stuck tasks wait for somebody, not for a
-        worker. Who asks for "now" goes by what claims found: what waits, or is held back, does not count."""
+        """Nothing in hand, no timer due, nothing claimable now or later. Stuck and paused tasks wait for somebody,
+        not for a worker. Who asks for "now" goes by what claims found: what waits, or is held back, does not count."""
         if self._lanes.held or self._untold() or await self._sweeper.fire_due():
             return False
         if await self._pumper.pump_all():
@@ -333,7 +333,11 @@ class Claimer:
         if not machines:
             return True
         rows = await self._link.fetch(sql.anything_due(machines), prepare=False)
-        return not rows[0][0]
+        if rows[0][0]:
+            return False
+        if left := await self._link.fetch(sql.paused(machines), prepare=False):
+            LOG.warning("left, for they are paused: tasks of %s", ", ".join(f"`{name}`" for (name,) in left))
+        return True
 
     def _found_nothing(self) -> bool:
         """Has each machine been looked at since the last that was committed? Those that have not are next, at once."""

@@ -118,9 +118,22 @@ def find_task(machines: Iterable[tuple[str, str]]) -> bytes:
 
 
 def anything_due(machines: Iterable[tuple[str, str]]) -> bytes:
-    """Is any task of these machines running, claimable or going to be claimable, and not stuck."""
-    parts = [
-        sql.SQL("exists(select from {} where run_at is not null and _stuck is null)").format(sql.Identifier(*machine))
-        for machine in machines
-    ]
+    """Is any task of these machines running, claimable or going to be claimable, and neither stuck nor paused."""
+    parts = [_DUE.format(table=sql.Identifier(*machine), name=".".join(machine)) for machine in machines]
     return (sql.SQL("select ") + sql.SQL(" or ").join(parts)).as_bytes(None)
+
+
+_DUE = sql.SQL("""exists(select from {table} t where t.run_at is not null and t._stuck is null
+    and (t._worker is not null or not exists(
+      select from jet.paused p where p.machine = {name} and p.state in ('', t.state))))""")
+
+
+def paused(machines: Iterable[tuple[str, str]]) -> bytes:
+    """Which of these machines have tasks that wait because they are paused: one name each."""
+    parts = [_PAUSED.format(table=sql.Identifier(*machine), name=".".join(machine)) for machine in machines]
+    return sql.SQL(" union all ").join(parts).as_bytes(None)
+
+
+_PAUSED = sql.SQL("""select {name} where exists(select from {table} t
+    join jet.paused p on p.machine = {name} and p.state in ('', t.state)
+    where t.run_at is not null and t._stuck is null and t._worker is null)""")

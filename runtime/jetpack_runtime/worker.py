@@ -116,8 +116,8 @@ class Worker:
             self._hurried.set()
 
     async def run(self, until_idle: bool | Literal["now"] = False) -> bool:
-        """Work until stopped; `until_idle`: or until no task is running, claimable or going to be, but for stuck ones.
-        "now" does not wait for those that are going to be, nor for those that a limit or a pause holds back.
+        """Work until stopped; `until_idle`: or until no task is running, claimable or going to be, but for stuck and
+        paused ones. "now" does not wait for those that are going to be, nor for those that a limit holds back.
 
         True if every task it took was finished or handed back; False if some must wait for their lease to run out.
         Raises DatabaseUnreachable, NotMigrated, NewerDatabase, UnknownMachine, HandlerError at the start; later
