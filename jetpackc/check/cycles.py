@@ -1,7 +1,9 @@
-"""Chains of `enter` that could go on for ever.
+"""Chains of `enter` and SUBTREE_FLUSHED that could go on for ever.
 
-A hop is a move from one leaf to another; the `enter`s of the states it enters may cause the next hop. A cycle of hops
-is bounded when a guard on it reads what the cycle changes (a retry that counts its attempts), else it is reported.
+A hop is a move from one leaf to another; the `enter`s of the states it enters may cause the next hop, and so may
+SUBTREE_FLUSHED where it comes to rest: with nothing unfinished below, that comes at once. A cycle of hops is bounded
+when a guard on it reads what the cycle changes (a retry that counts its attempts), one with SUBTREE_FLUSHED by a spawn,
+too. Else it is reported.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from jetpackc.ir import chart, model as ir
 from jetpackc.records import dataclass
 from jetpackc.source import Span
 
+FLUSHED = "SUBTREE_FLUSHED"
+
 
 @dataclass(frozen=True, slots=True)
 class Hop:
@@ -30,38 +34,62 @@ class Hop:
 
 @dataclass(slots=True)
 class Link:
-    """One hop may cause another: the names its guards read, the vars set on the way, the place of its arrow."""
+    """One hop may cause another: the names its guards read, the vars set on the way, the place of its arrow; whether
+    by SUBTREE_FLUSHED, and whether children may be made on the way."""
 
     reads: set[str]
     sets: set[str]
     span: Span
+    flushes: bool = False
+    spawns: bool = False
 
 
 Links = dict[tuple[Hop, Hop], Link]
 
 
 def check_cycles(subject: Subject) -> None:
-    """Report each cycle of `enter` that no guard bounds."""
+    """Report each cycle of `enter` that no guard bounds, and each with SUBTREE_FLUSHED that no spawn does either."""
     links = _links(subject)
+    for cycle, found in _endless({pair: link for pair, link in links.items() if not link.flushes}):
+        _report(subject, cycle, found)
+    if any(link.flushes for link in links.values()):
+        for cycle, found in _endless({pair: link for pair, link in links.items() if not link.spawns}):
+            if any(link.flushes for link in found):
+                _report(subject, cycle, found)
+
+
+def _endless(links: Links) -> Iterator[tuple[list[Hop], list[Link]]]:
+    """The cycles that no guard bounds, each with what links it; takes them out of the links."""
     while (cycle := _find_cycle(links)) is not None:
         pairs = list(pairwise(cycle))
         changed = set[str]().union(*(links[pair].sets for pair in pairs))
         bounded = [pair for pair in pairs if not changed.isdisjoint(links[pair].reads)]
         if not bounded:
-            _report(subject, cycle, [links[pair].span for pair in pairs])
+            yield cycle, [links[pair] for pair in pairs]
         for pair in bounded or pairs:
             del links[pair]
 
 
-def _report(subject: Subject, cycle: list[Hop], spans: list[Span]) -> None:
-    trace = " -> ".join(hop.target for hop in cycle)
-    message = f"`enter` goes on for ever: `{trace}`"
+def _report(subject: Subject, cycle: list[Hop], links: list[Link]) -> None:
+    trace, spans = " -> ".join(hop.target for hop in cycle), [link.span for link in links]
     others = [Label(span, "and on") for span in dict.fromkeys(spans[1:]) if span != spans[0]]
-    help = "add a guard that reads a var which one of these states changes"
-    round_trip = [traces.Hop(hop.target, "", after.target) for hop, after in pairwise(cycle)]
+    events = [FLUSHED if link.flushes else "" for link in links]
+    round_trip = [
+        traces.Hop(hop.target, event, after.target) for (hop, after), event in zip(pairwise(cycle), events, strict=True)
+    ]
     way = subject.traces.way(cycle[0].target, round_trip)
     notes = [f"`{way}`, then for ever"] if way else []
-    subject.add(rules.ENDLESS_ENTER, message, spans[0], "no guard ends this", secondary=others, notes=notes, help=help)
+    rule, what, label, help = (
+        rules.ENDLESS_ENTER,
+        "`enter`",
+        "no guard ends this",
+        "add a guard that reads a var which one of these states changes",
+    )
+    if any(events):
+        rule, what = rules.ENDLESS_FLUSH, f"`{FLUSHED}`"
+        label = "it comes at once, and no spawn and no guard ends this"
+        help = "spawn something on the way, or add a guard that reads a var which one of these states changes"
+    subject.add(rule, f"{what} goes on for ever: `{trace}`", spans[0], label, secondary=others, notes=notes, help=help)
 
 
 def _find_cycle(links: Links) -> list[Hop] | None:
@@ -90,7 +118,9 @@ def _links(subject: Subject) -> Links:
         hop = pending.pop()
         for effect, link in _effects(subject, hop):
             known = links.setdefault((hop, effect), link)
-            known.reads &= link.reads
+            if known.flushes == link.flushes:
+                known.reads &= link.reads
+                known.spawns |= link.spawns
             if effect not in seen:
                 seen.add(effect)
                 pending.append(effect)
@@ -116,8 +146,10 @@ def _hop(machine: ir.Machine, leaf: str, clause: ir.Clause, goto: ir.Goto) -> Ho
 
 
 def _effects(subject: Subject, hop: Hop) -> Iterator[tuple[Hop, Link]]:
-    """The hops that a hop's `enter`s may cause, until one of them is always taken."""
+    """The hops that a hop's `enter`s may cause, until one of them is always taken; then those of SUBTREE_FLUSHED."""
     machine = subject.machine
+    if hop.source == hop.target and hop.reentered is None:
+        return
     states = entered(machine, hop)
     reads: set[str] = set()
     sets = walk.assigned(clause for state in states for clause in state.enter)
@@ -127,9 +159,33 @@ def _effects(subject: Subject, hop: Hop) -> Iterator[tuple[Hop, Link]]:
             reads |= {ref.name for guard in decisive for ref in walk.refs(guard)}
             for effect, answers in _taken(machine, hop.target, clause, arrow):
                 exits = [each for state in _left(machine, effect) for each in state.exit]
-                yield effect, Link(set(reads), sets | walk.assigned([*answers, *exits]), arrow.span)
+                spawns = _spawns([*(each for state in states for each in state.enter), *answers, *exits])
+                yield effect, Link(set(reads), sets | walk.assigned([*answers, *exits]), arrow.span, spawns=spawns)
         if walk.is_unguarded(clause) and walk.always_moves(clause.body, "", subject.covers):
             return
+    yield from _flushes(subject, hop, states)
+
+
+def _flushes(subject: Subject, hop: Hop, states: list[ir.State]) -> Iterator[tuple[Hop, Link]]:
+    """The hops that SUBTREE_FLUSHED may cause where a hop comes to rest."""
+    machine = subject.machine
+    entering = [clause for state in states for clause in state.enter]
+    reads: set[str] = set()
+    for clause in chart.clauses(machine, hop.target, FLUSHED):
+        guards = () if clause.guard is None else (clause.guard,)
+        for arrow, decisive in walk.guarded_arrows(clause.body, guards):
+            reads |= {ref.name for guard in decisive for ref in walk.refs(guard)}
+            for effect, answers in _taken(machine, hop.target, clause, arrow):
+                done = [*entering, clause, *answers, *(each for state in _left(machine, effect) for each in state.exit)]
+                yield effect, Link(set(reads), walk.assigned(done), arrow.span, flushes=True, spawns=_spawns(done))
+        if walk.is_unguarded(clause):
+            return
+
+
+def _spawns(clauses: Iterable[ir.Clause]) -> bool:
+    """Whether some clauses may make children."""
+    made = (node for clause in clauses for node in walk.flatten(clause.body))
+    return any(isinstance(node, ir.Spawn) and not node.root for node in made)
 
 
 def _taken(

@@ -41,6 +41,9 @@ NEVER_TRUE = Rule("J322", "never-true", Severity.ERROR, "a guard that no value m
 ALLOWED_ERROR = Rule("J323", "allowed-error", Severity.ERROR, "an `allow` of something that is no warning")
 UNHANDLED_SEND = Rule("J324", "unhandled-send", Severity.ERROR, "an event that is sent and that no machine handles")
 ENDLESS_SPAWN = Rule("J325", "endless-spawn", Severity.ERROR, "tasks whose creation creates tasks for ever")
+ENDLESS_FLUSH = Rule(
+    "J326", "endless-flush", Severity.ERROR, "a cycle of SUBTREE_FLUSHED that no spawn and no guard bounds"
+)
 ALIAS_TAKEN = Rule("J340", "alias-taken", Severity.ERROR, "a name behind `as` that cannot keep the id of a task")
 ALIAS_OF_MANY = Rule("J341", "alias-of-many", Severity.ERROR, "`as` on a spawn that makes a task an element")
 UNHEARD_SEND = Rule("J342", "unheard-send", Severity.ERROR, "a message that nobody it goes to takes")
