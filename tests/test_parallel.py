@@ -98,3 +98,27 @@ def built(cores: int) -> Build:
 
 def test_a_build_is_the_same_on_any_number_of_cores() -> None:
     assert alone(built, 1) == alone(built, 8)
+
+
+WRONG = """
+machine w{number}(order_id: bigint) {{
+  initial state open {{
+    on GO -> dont
+    on STOP when order_id > null -> done
+  }}
+  state nowhere
+  final state done
+}}
+"""
+
+
+def told(cores: int) -> list[str]:
+    os.sched_setaffinity(0, set(sorted(CORES)[:cores]))
+    made = "".join((WRONG if number % 3 == 1 else MACHINE).format(number=number) for number in range(FEWEST))
+    return [repr(one) for one in compile_sources([Source("workflows.jet", f"module m\n{made}")]).diagnostics]
+
+
+def test_mistakes_are_the_same_on_any_number_of_cores() -> None:
+    found = alone(told, 1)
+    assert len([one for one in found if "unknown state `dont`" in one]) == len(range(1, FEWEST, 3))
+    assert alone(told, 8) == found
