@@ -46,6 +46,7 @@ machine poison(n: int) {
   state running { run "app:f"  on SUCCESS, ERROR -> done }
   final state done
 }
+machine doomed { initial state here { after 1m -> gone { fail "as before" } } final state gone }
 """
 
 
@@ -91,9 +92,11 @@ def test_filters_choose_by_state_params_vars_and_age(db: Db, cli: Cli) -> None:
         (("CANCEL", "--where", "stat=cart"), "did you mean `state`?"),
         (("CANCEL", "--where", "state=crat"), "has no state `crat`"),
         (("CANCEL", "--where", "order_id=x"), "`x` is no bigint"),
-        (("CANCEL", "--where", "data=1"), "has no field `data`"),
+        (("CANCEL", "--where", "data=1"), "`data` is json, which a filter does not compare"),
         (("CANCEL", "--where", "_priority=1"), "has no field `_priority`"),
         (("CANCEL", "--where", "state"), "is no `field=value`"),
+        (("CANCEL", "--where", "cart"), "did you mean `state=cart`?"),
+        (("CANCEL", "--where", "orderid=1"), "did you mean `order_id`?"),
         (("CANCEL", "--older-than", "long"), "`long` is no duration"),
         (("CANCLE", "--all"), "did you mean `CANCEL`?"),
         (("CANCEL", "--all", "--limit", "0"), "--limit"),
@@ -157,11 +160,23 @@ def test_stuck_tasks_are_taken_up_again(db: Db, cli: Cli) -> None:
     ids = [db.create("poison", n=n) for n in (0, 0, 1)]
     assert len(db.claim("poison", db.worker()).tasks) == 1
     told = cli("retry", "poison", "--where", f"id={ids[0]}")
-    assert (told.code, "1 task, 1 changed" in told.err) == (0, True)
+    assert (told.code, "1 stuck task, 1 changed" in told.err) == (0, True)
     assert [db.task("poison", id)._stuck is None for id in ids] == [True, False, True]
     assert cli("retry", "poison", "--all", "--dry-run").out.split() == [str(ids[1])]
     assert cli("retry", "poison", "--all").code == 0
     assert db.value("select count(*) from m.poison where _stuck is not null") == 0
+    told = cli("retry", "poison", "--all")
+    assert (told.code, told.err) == (0, "no stuck task matches; nothing was changed\n")
+
+
+def test_a_retry_that_fails_again_says_so(db: Db, cli: Cli) -> None:
+    id = db.create("doomed")
+    db.run("update jet.clock set shift = '1 h'")
+    db.run("select jet.tick()")
+    told = cli("retry", str(id))
+    assert told.code == 1
+    assert "it is stuck as before: as before" in told.err
+    assert f"jetpackc history {id}" in told.err
 
 
 def test_cancel_sends_the_event_of_that_name(db: Db, cli: Cli) -> None:

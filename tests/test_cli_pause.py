@@ -43,6 +43,7 @@ def test_pause_and_resume_and_ps_tells(db: Db, cli: Cli) -> None:
     assert "m.job  paused" in cli("ps").out
     assert json.loads(cli("ps", "--json").out)[0]["paused"] == [""]
     assert cli("resume", "m.job").err == "resumed m.job\n"
+    assert cli("resume", "m.job").err == "nothing of m.job was paused\n"
     assert cli("pause", "job", "--state", "again").err == "paused again of m.job\n"
     assert "paused again" in cli("ps").out
     assert cli("resume", "job", "--state", "rerunning").code == 0

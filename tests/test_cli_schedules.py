@@ -74,7 +74,9 @@ def test_one_is_paused_and_goes_on(cli: Cli, dsn: str, monkeypatch: pytest.Monke
     assert cli("schedules", "--pause", "shop.nightly", "--dsn", dsn).code == 0
     assert "paused" in cli("schedules", "--dsn", dsn).out.splitlines()[0]
     monkeypatch.setenv("DATABASE_URL", dsn)
-    assert cli("schedules", "--resume", "nightly").code == 0
+    assert "nightly" in cli("schedules", "--database").out.splitlines()[0]
+    assert "paused" in cli("schedules", "--database").out.splitlines()[0]
+    assert cli("schedules", "--resume", "nightly").err == "resumed shop.nightly\n"
     assert not json.loads(cli("schedules", "--dsn", dsn, "--json").out)[0]["paused"]
 
 
@@ -88,6 +90,7 @@ def test_a_name_that_is_none_is_told_the_near_one(cli: Cli, dsn: str) -> None:
 def test_files_and_a_database_exclude_each_other(cli: Cli, dsn: str, file: Path) -> None:
     assert cli("schedules", str(file), "--dsn", dsn).code == 2
     assert cli("schedules", str(file), "--pause", "nightly").code == 2
+    assert cli("schedules", str(file), "--database").code == 2
 
 
 def test_a_program_may_have_none(cli: Cli, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def each(
         outcome.matched += len(ids)
         if len(ids) == BATCH:
             say(f"{outcome.matched} tasks so far")
-    return _told(outcome, chosen.as_json)
+    return _told(outcome, chosen.as_json, "stuck task" if stuck else "task")
 
 
 def _pump(connection: psycopg.Connection) -> None:
@@ -151,21 +151,24 @@ def _dry(batches: Iterator[list[int]], as_json: bool) -> int:
     return 0
 
 
-def _told(outcome: Outcome, as_json: bool) -> int:
+def _told(outcome: Outcome, as_json: bool, what: str) -> int:
     if as_json:
         names = ("matched", "applied", "unchanged", "failed")
         click.echo(json.dumps({name: getattr(outcome, name) for name in names}))
         return 1 if outcome.failed else 0
+    if not outcome.matched:
+        say(f"no {what} matches; nothing was changed")
+        return 0
     for one in outcome.failed[:SHOWN]:
         say(f"task {one['id']}: {one['error']}")
     parts = [
-        f"{outcome.matched} task{'s' if outcome.matched != 1 else ''}",
+        f"{outcome.matched} {what}{'s' if outcome.matched != 1 else ''}",
         f"{outcome.applied} changed",
         f"{outcome.unchanged} did not take it",
     ]
     text = ", ".join([*parts, f"{len(outcome.failed)} failed"])
     if outcome.failed:
-        raise Failure(text, "the others are done; the same command goes on with what still matches")
+        raise Failure(text, "what failed is as it was: mend the cause, and give the same command again")
     say(text)
     return 0
 
@@ -198,6 +201,7 @@ def _conditions(machine: Machine, chosen: Filter, stuck: bool) -> tuple[list[sql
     given: list[Any] = []
     fields = [Field("id", "bigint", required=False), Field("state", "text", required=False), *machine.columns]
     comparable = [Field(one.name, one.type, required=False) for one in fields if _comparable(one.type)]
+    _check_names(machine, chosen.where, fields, comparable)
     for name, value in values(f"`{machine.name}`", chosen.where, comparable, machine).items():
         if name == "state":
             found.append(sql.SQL("t.state = any(%s)"))
@@ -209,6 +213,25 @@ def _conditions(machine: Machine, chosen: Filter, stuck: bool) -> tuple[list[sql
         found.append(sql.SQL("t.entered_at < jet.now() - %s"))
         given.append(_age(chosen.older_than))
     return found, given
+
+
+def _check_names(machine: Machine, words: Sequence[str], fields: Sequence[Field], comparable: Sequence[Field]) -> None:
+    """Raises Usage for what is no comparison of a field that a filter can read."""
+    names = [one.name for one in comparable]
+    help = "it chooses by " + ", ".join(f"`{name}`" for name in names)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if not equals:
+            is_state = any(state == word or state.startswith(f"{word}.") for state in machine.states)
+            raise Usage(f"`{word}` is no `field=value`", f"did you mean `state={word}`?" if is_state else help)
+        if name not in names:
+            near = did_you_mean(name, names)
+            other = next((one.type for one in fields if one.name == name), None)
+            message = f"`{machine.name}` has no field `{name}`" if other is None else f"`{name}` is {other}"
+            raise Usage(
+                message if other is None else f"{message}, which a filter does not compare",
+                f"did you mean `{near}`?" if near and other is None else help,
+            )
 
 
 def _comparable(type: str) -> bool:

@@ -56,12 +56,13 @@ def resume(machine: str, state: str | None, dsn: str | None) -> int:
     with opened(dsn) as connection:
         found = named(machines(connection), machine)
         _queues(found, state)
+        was = _value(connection, "select exists(select from jet.paused where machine = %s)", found.name)
         try:
             connection.execute("select jet.resume(%s, %s)", (found.name, state))
         except ObjectNotInPrerequisiteState:
             help = f"resume all of it: `jetpackc resume {found.name}`"
             raise Failure(f"{found.name} is paused as a whole", help) from None
-        say(f"resumed {_what(found, state)}")
+        say(f"resumed {_what(found, state)}" if was else f"nothing of {found.name} was paused")
     return 0
 
 

@@ -58,12 +58,19 @@ class Shown:
 @click.command()
 @files_argument
 @click.option("--dsn", help="Connection string: those of a database, with what became of them, not those of files.")
+@click.option("--database", is_flag=True, help="The same of DATABASE_URL, else of the project's own database.")
 @click.option("--next", "count", type=click.IntRange(0, 1000), default=3, help="How many runs to tell [3].")
 @click.option("--pause", metavar="NAME", help="Fire nothing of this schedule in the database, until it is resumed.")
 @click.option("--resume", metavar="NAME", help="Let it go on; what fell due meanwhile is not made up for.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def schedules(
-    files: tuple[Path, ...], dsn: str | None, count: int, pause: str | None, resume: str | None, as_json: bool
+    files: tuple[Path, ...],
+    dsn: str | None,
+    database: bool,
+    count: int,
+    pause: str | None,
+    resume: str | None,
+    as_json: bool,
 ) -> int:
     """Tell the schedules of a program and their next runs, or pause one of a database.
 
@@ -71,15 +78,17 @@ def schedules(
     jetpackc schedules
     jetpackc schedules --next 10 --json
     jetpackc schedules --dsn postgresql://localhost/shop
-    jetpackc schedules --pause nightly --dsn postgresql://localhost/shop
+    jetpackc schedules --database
+    jetpackc schedules --pause nightly
     """
     if pause is not None or resume is not None:
         if files or (pause is not None and resume is not None):
             raise Usage("`--pause` and `--resume` take one schedule of a database", "name it, and no files")
         return _switch(dsn, pause or resume or "", paused=pause is not None)
-    if dsn is not None and files:
-        raise Usage("schedules of files or of a database?", "give files, or --dsn")
-    now, found = _of_files(files) if dsn is None else _of_database(dsn)
+    live = database or dsn is not None
+    if live and files:
+        raise Usage("schedules of files or of a database?", "give files, or --dsn, or --database")
+    now, found = _of_database(dsn or os.environ.get("DATABASE_URL")) if live else _of_files(files)
     if as_json:
         click.echo(json.dumps([_data(one, now, count) for one in found], indent=2))
     elif found:
@@ -98,7 +107,7 @@ def _written(module: str, one: ir.Schedule) -> Shown:
     return Shown(f"{module}.{one.name}", one.cron, one.every, one.zone, one.missed)
 
 
-def _of_database(dsn: str) -> tuple[datetime, list[Shown]]:
+def _of_database(dsn: str | None) -> tuple[datetime, list[Shown]]:
     with opened(dsn) as connection:
         machines(connection)  # raises where there are none
         (now,) = connection.execute("select jet.now()").fetchone() or (datetime.now(UTC),)
@@ -134,7 +143,7 @@ def _switch(dsn: str | None, name: str, *, paused: bool) -> int:
         machines(connection)
         full = _named(connection, name)
         connection.execute("select jet.schedule_pause(%s, %s)", (full, paused))
-    say(f"`{full}` is paused" if paused else f"`{full}` goes on")
+    say(f"paused {full}" if paused else f"resumed {full}")
     return 0
 
 

@@ -33,7 +33,7 @@ def create(
 
     \b
     jetpackc create checkout order_id=7 email=ada@example.org
-    jetpackc create shop.checkout order_id=8 email=bob@example.org --delay 1h
+    jetpackc create shop.reminder order_id=7 --delay 1h
     """
     from jetpack_runtime import Client
 
@@ -123,15 +123,19 @@ def retry(target: str, dsn: str | None, **options: Unpack[FilterOptions]) -> int
     jetpackc retry shop.checkout --all
     jetpackc retry checkout --where state=charging --older-than 1h
     """
-    from jetpack_runtime import Client
+    from jetpack_runtime import Client, TransitionFailed
 
     chosen = Filter(**options)
     with opened(dsn) as connection:
         client = Client(connection)
         machine = _machine(connection, target, chosen)
-        if machine is None:
+        if machine is not None:
+            return each(connection, machine, chosen, client.retry, stuck=True)
+        try:
             return _told(client.retry(int(target)))
-        return each(connection, machine, chosen, client.retry, stuck=True)
+        except TransitionFailed as error:
+            help = f"mend the cause first; `jetpackc history {target}` tells what happened"
+            raise Failure(f"it is stuck as before: {error}", help) from None
 
 
 def _machine(connection: psycopg.Connection, target: str, chosen: Filter) -> Machine | None:
@@ -140,7 +144,8 @@ def _machine(connection: psycopg.Connection, target: str, chosen: Filter) -> Mac
         return named(machines(connection), target)
     if chosen.given:
         raise Usage(
-            f"`{target}` is one task; a filter chooses among those of a machine", "name the machine in its place"
+            f"`{target}` is one task, and filters, `--dry-run` and `--json` are for those of a machine",
+            f"name the machine, and the task with `--where id={target}`",
         )
     return None
 
