@@ -235,6 +235,12 @@ def test_build_writes_where_it_is_told(cli: Cli, source: Path, tmp_path: Path) -
     assert "from ../workflows.jet.\n" in (tmp_path / "db/migrations/0002_shop.sql").read_text()
 
 
+def test_build_finds_imports_though_its_folder_is_new(cli: Cli, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.jet").write_text('module other\nimport "workflows.jet"\n')
+    told = cli("build", "main.jet", "-o", "not/yet")
+    assert (told.code, (tmp_path / "not/yet/jet.lock").exists()) == (0, True), told.err
+
+
 def test_build_to_stdout_writes_nothing(cli: Cli, source: Path) -> None:
     told = cli("build", "--stdout")
     assert "create schema shop;" in told.out

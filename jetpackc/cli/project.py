@@ -116,8 +116,11 @@ def with_imports(sources: Sequence[Source], base: Path) -> dict[str, Source]:
     pending = list(sources)
     while pending:
         for path in imports(pending.pop()):
-            if path not in found and not path.startswith("/") and (base / path).is_file():
-                found[path] = read(base / path, base)
+            if path in found or path.startswith("/"):
+                continue
+            file = Path(os.path.normpath(base / path))  # `base` may be a folder that is still to be made
+            if file.is_file():
+                found[path] = read(file, base)
                 pending.append(found[path])
     return found
 
