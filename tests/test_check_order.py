@@ -23,8 +23,8 @@ def test_priority_is_an_int_over_the_params() -> None:
     ("clauses", "expected"),
     [
         ("priority tenant", "J201 3 'tenant' expected `int`, found `text`"),
-        ("priority attempts", "J106 3 'attempts' unknown name `attempts`"),
-        ("var n: int = 0\n  priority n", "J106 4 'n' unknown name `n`"),
+        ("priority attempts", "J106 3 'attempts' `attempts` cannot be read here"),
+        ("var n: int = 0\n  priority n", "J106 4 'n' `n` cannot be read here"),
         ("priority 1\n  priority 2", "J012 4 'priority 2' `priority` is written twice"),
         ("priority 3000000000", "J209 3 '3000000000' 3000000000 does not fit `int`"),
     ],

@@ -340,6 +340,14 @@ def test_graph_writes_what_the_ending_says(cli: Cli, tmp_path: Path) -> None:
     assert cli("graph", "--machine", "deep.child").out.startswith("stateDiagram-v2\n")
 
 
+def test_graph_draws_nothing_into_a_file_of_another_kind(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "workflows.jet").write_text(NESTED)
+    told = cli("graph", "-o", "a.png")
+    assert (told.code, "nothing is known to draw as `.png`" in told.err) == (2, True)
+    assert not (tmp_path / "a.png").exists()
+    assert cli("graph", "-o", "a.png", "--format", "dot").code == 0
+
+
 def test_graph_tells_of_a_machine_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "workflows.jet").write_text(NESTED)
     told = cli("graph", "--machine", "depe")

@@ -22,7 +22,7 @@ _DECLARED = ast.Enum | ast.Event | ast.Machine | ast.Operator | ast.Template
 _FOLLOW: dict[str, tuple[Rule, ...]] = {
     "enum": (names.UNKNOWN_TYPE, names.UNKNOWN_NAME),
     "event": (names.UNKNOWN_NAME, names.UNKNOWN_FIELD, names.UNKNOWN_EVENT),
-    "machine": (names.UNKNOWN_MACHINE, flow.UNUSED_EVENT),
+    "machine": (names.UNKNOWN_MACHINE, flow.UNUSED_EVENT, flow.UNHANDLED_SEND, flow.UNHEARD_SEND),
     "operator": (names.UNKNOWN_OPERATOR,),
     "template": (names.UNKNOWN_TEMPLATE,),
 }

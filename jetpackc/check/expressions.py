@@ -12,6 +12,7 @@ from jetpackc.check.names import type_of
 from jetpackc.check.operators import fit
 from jetpackc.check.scope import Scope
 from jetpackc.diagnostics.rules import names as name_rules, types as type_rules
+from jetpackc.diagnostics.suggest import did_you_mean
 from jetpackc.ir import model as ir
 from jetpackc.records import replace
 from jetpackc.source import Span
@@ -109,6 +110,10 @@ def _unknown(node: ast.Variable, scope: Scope) -> None:
     help = ""
     if node.name == "now":
         help = "write `now()`"
+    elif node.name in scope.unread:
+        message = f"`{node.name}` cannot be read here"
+        scope.report.add(name_rules.UNKNOWN_NAME, message, node.span, "not known yet", help=scope.unread[node.name])
+        return
     elif node.name in scope.elsewhere and scope.event is None:
         event = scope.elsewhere[node.name]
         help = f"it is a field of `{event}`, and visible in a clause of `on {event}` only; keep it in a var"
@@ -227,7 +232,7 @@ def _scoped(base: str, node: ast.Member, scope: Scope) -> ir.Expr | None:
         scope.report.add(name_rules.NO_EVENT_HERE, "there is no event here", node.span, "only in `on`", help=help)
     else:
         known = f"it has {', '.join(f'`{field}`' for field in scope.event)}" if scope.event else "it has no fields"
-        declared = {field.name: field.span for field in scope.event.values()}
+        declared = {field.name: field.span for field in scope.event.values() if field.span.path}
         scope.report.unknown(
             *(name_rules.UNKNOWN_FIELD, "field", name.text, name.span, scope.event),
             help=f"of this event: {known}",
@@ -404,12 +409,21 @@ def _dotted(node: ast.Expr) -> str | None:
 # ---------------------------------------------------------------- calls
 
 
+def _not_callable(node: ast.Call, name: str | None, scope: Scope) -> None:
+    base, _, called = (name or "").partition(".")
+    near = did_you_mean(base, _TREES) if called in {"count", "all", "some"} and scope.lookup(base) is None else None
+    if near is None or not isinstance(node.function, ast.Member):
+        scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
+    else:
+        scope.report.unknown(name_rules.UNKNOWN_NAME, "name", base, node.function.base.span, _TREES)
+
+
 def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
     name = _dotted(node.function)
     if name is not None and name.partition(".")[0] in _TREES:
         return trees.count(node, scope)
     if not isinstance(node.function, ast.Variable) or name is None:
-        scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
+        _not_callable(node, name, scope)
         return None
     if name == "now":
         matched = match(Callee("now", {}, node.span), node.arguments, scope.report)

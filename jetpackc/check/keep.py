@@ -43,9 +43,14 @@ def _closest(name: str, kind: str, clauses: Iterable[str]) -> str | None:
 
 def _check(what: ast.Name, kinds: Mapping[str, str], report: Report) -> None:
     name = what.text
-    if name == HISTORY or name in _KINDS:
-        return
     ends = [state for state, kind in kinds.items() if kind != "plain"]
+    if name == HISTORY or (name in _KINDS and any(name in ("final", kinds[state]) for state in ends)):
+        return
+    if name in _KINDS:
+        message = "no state of this machine fails a task" if name == "failure" else "no state of this machine is final"
+        help = "remove it, or name a state where tasks end"
+        report.add(flow_rules.KEPT_FOR_LIFE, message, what.span, "keeps nothing", help=help)
+        return
     if name not in kinds:
         help = "name a final state, or `final`, `failure` or `history`"
         report.unknown(name_rules.UNKNOWN_STATE, "state", name, what.span, [*ends, *_KINDS, HISTORY], help=help)

@@ -45,7 +45,8 @@ def count(node: ast.Call, scope: Scope) -> ir.Expr | None:
     if not found or len(found) < len(names):
         return None
     word = cast(Literal["count", "all", "some"], name.text)
-    return _placed(ir.Tree(cast(Of, of), word, found, _FUNCTIONS[name.text], node.span), scope)
+    places = tuple(argument.value.span for argument in node.arguments)
+    return _placed(ir.Tree(cast(Of, of), word, found, _FUNCTIONS[name.text], node.span, places), scope)
 
 
 def _state(argument: ast.Argument, scope: Scope) -> str | None:

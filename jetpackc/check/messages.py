@@ -8,11 +8,16 @@ from jetpackc.check.arguments import Callee, match
 from jetpackc.check.expressions import typed, value
 from jetpackc.check.scope import Scope
 from jetpackc.check.spawn import BROKEN, argument
+from jetpackc.diagnostics.model import Fix
+from jetpackc.diagnostics.rules import names
+from jetpackc.diagnostics.suggest import did_you_mean
 from jetpackc.ir import chart, model as ir
 from jetpackc.syntax import ast
 
 Kinship = Literal["parent", "root", "siblings", "children", "subtree"]
 KINSHIPS = ("parent", "root", "siblings", "children", "subtree")
+_OWN = {"self": "id", "this": "id", "me": "id"}
+"""What other languages call the task that speaks."""
 _ID = ir.Type("bigint", optional=True)
 
 
@@ -28,7 +33,19 @@ def send(node: ast.Send, scope: Scope) -> tuple[ir.Statement, ...]:
 def _receiver(node: ast.Expr, scope: Scope) -> tuple[Kinship | Literal[""], ir.Expr | None]:
     if isinstance(node, ast.Variable) and node.name in KINSHIPS:
         return cast(Kinship, node.name), None
+    if isinstance(node, ast.Variable) and scope.lookup(node.name) is None:
+        _unknown(node, scope)
+        return "", None
     return "", value(node, scope, _ID)
+
+
+def _unknown(node: ast.Variable, scope: Scope) -> None:
+    near = _OWN.get(node.name) or did_you_mean(node.name, [*KINSHIPS, *scope.names()])
+    message = f"unknown receiver `{node.name}`"
+    label = f"did you mean `{near}`?" if near else "no such name"
+    help = "`parent`, `root`, `siblings`, `children`, `subtree`, or the id of a task, as `spawn … as hotel` keeps it"
+    fixes = [Fix(f"change to `{near}`", node.span, near)] if near else []
+    scope.report.add(names.UNKNOWN_NAME, message, node.span, label, help="" if near else help, fixes=fixes)
 
 
 def _arguments(node: ast.Send, scope: Scope) -> tuple[tuple[str, ir.Expr], ...]:

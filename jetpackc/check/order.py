@@ -8,12 +8,13 @@ from jetpackc.check.expressions import value
 from jetpackc.check.report import Report
 from jetpackc.check.scope import Scope
 from jetpackc.check.types import INT, show
-from jetpackc.diagnostics.model import Label
+from jetpackc.diagnostics.model import Fix, Label
 from jetpackc.diagnostics.rules import flow as rules, names as name_rules, syntax as syntax_rules, types as type_rules
 from jetpackc.ir import model as ir
 from jetpackc.records import replace
 from jetpackc.syntax import ast
 
+_PERIODS = {"second": "1s", "minute": "1m", "hour": "1h", "day": "1d"}
 Members = Iterable[ast.MachineMember]
 MOST = 2**31 - 1
 KEYS = frozenset(("bool", "int", "bigint", "text", "uuid", "enum"))
@@ -24,7 +25,9 @@ def priority(members: Members, scope: Scope) -> ir.Expr | None:
     """The expression of `priority`, over the params: it is read once, when a task is created."""
     found = [member for member in members if isinstance(member, ast.Priority)]
     _once(found, "priority", scope.report)
-    narrow = replace(Scope(scope.module, scope.report, scope.params), elsewhere=scope.elsewhere)
+    why = "`priority` is read once, before the task is there: it reads params alone"
+    unread = dict.fromkeys([*scope.vars, *scope.builtins], why)
+    narrow = replace(Scope(scope.module, scope.report, scope.params), elsewhere=scope.elsewhere, unread=unread)
     return value(found[0].value, narrow, INT) if found else None
 
 
@@ -37,8 +40,9 @@ def limits(members: Members, scope: Scope) -> tuple[ir.Limit, ...]:
 def _limit(node: ast.Limit, scope: Scope) -> ir.Limit | None:
     if not 0 < node.count <= MOST or node.window == 0:
         what = "a rate over no time" if node.window == 0 else f"a limit of {node.count} tasks"
-        help = "to stop work for a while, `jetpackc pause` it"
-        scope.report.add(rules.EMPTY_LIMIT, f"{what} is none", node.span, f"from 1 to {MOST}", help=help)
+        help = "remove it" if node.count > MOST else "to stop work for a while, `jetpackc pause` it"
+        label = "no time" if node.window == 0 and 0 < node.count <= MOST else f"from 1 to {MOST}"
+        scope.report.add(rules.EMPTY_LIMIT, f"{what} is none", node.span, label, help=help)
         return None
     by = "" if node.by is None else _key(node.by, "limit", scope)
     return None if by is None else ir.Limit(node.count, node.window, by, node.span)
@@ -58,6 +62,13 @@ def _key(name: ast.Name, word: str, scope: Scope) -> str | None:
         label, help = "a var, which may change while a task waits", "make it a param: what a task is created with"
         message = f"`{word}` goes by a param, and `{name.text}` is a var"
         scope.report.add(rules.LIMIT_BY_VAR, message, name.span, label, help=help)
+    elif param is None and word == "limit" and name.text in _PERIODS:
+        message, near = f"`{name.text}` is no param", _PERIODS[name.text]
+        fix = Fix(f"write `{near}`", name.span, near)
+        help = "a rate says how long its time is"
+        scope.report.add(
+            *(name_rules.UNKNOWN_NAME, message, name.span, f"did you mean `{near}`?"), help=help, fixes=[fix]
+        )
     elif param is None:
         scope.report.unknown(name_rules.UNKNOWN_NAME, "param", name.text, name.span, list(scope.params))
     elif param.type is not None and (param.type.array or param.type.kind not in KEYS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from jetpackc import cron
@@ -42,6 +43,13 @@ def _schedule(node: ast.Schedule, module: ModuleScope, report: Report) -> ir.Sch
 
 
 def _period(node: ast.Expr, scope: Scope) -> int | None:
+    if isinstance(node, ast.In):
+        message, help = (
+            "a period has no time zone",
+            "`every` goes by the time that passes; a time of day is said with `cron`",
+        )
+        scope.report.add(rules.BAD_PERIOD, message, node.span, "an hour is one everywhere", help=help)
+        return None
     found = value(node, scope, types.INTERVAL)
     if found is None:
         return None
@@ -84,7 +92,11 @@ def _field(span: Span, text: str, index: int | None) -> Span:
 
 def _zone(node: ast.Constant, report: Report) -> str:
     zone, known = str(node.value), cron.zones()
-    if zone not in known:
+    if zone not in known and re.fullmatch(r"[A-Z]{2,5}|(?:UTC|GMT)?[+-].*", zone):
+        message, label = f"unknown time zone `{zone}`", "no place's name"
+        help = "zones are named by a place that has it, such as `America/Los_Angeles`, or `UTC`"
+        report.add(rules.UNKNOWN_ZONE, message, _inside(node.span), label, help=help)
+    elif zone not in known:
         help = "zones are named as in the IANA database, such as `Europe/London` or `UTC`"
         report.unknown(rules.UNKNOWN_ZONE, "time zone", zone, _inside(node.span), known, help=help)
     return zone

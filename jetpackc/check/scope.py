@@ -70,8 +70,9 @@ class Scope:
     """The names an expression may use, from the nearest to the farthest.
 
     `event` is None where no event is at hand; `elsewhere` then tells which event has a field of a name. `states` maps
-    each state to the names of its leaves. `known` are the names that a guard has shown not to be null. `item` is the
-    element of a `spawn … for`, and `machine` the one whose clauses these are.
+    each state to the names of its leaves. `unread` are names that a task has and that cannot be read here, with why.
+    `known` are the names that a guard has shown not to be null. `item` is the element of a `spawn … for`, and `machine`
+    the one whose clauses these are.
     """
 
     module: ModuleScope
@@ -82,6 +83,7 @@ class Scope:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     builtins: Mapping[str, ir.Type] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[Key] = frozenset()
     item: Typed | None = None
     machine: str = ""

@@ -283,11 +283,11 @@ class _Story:
         for tree in () if condition is None else _trees(condition):
             below = self.news.kin.children[name] if tree.of == "children" else self.news.kin.below(name)
             known = [state for one in below for state in chart.states(self.news.kin.machines[one][1])]
-            for asked in tree.names:
+            for asked, span in zip(tree.names, tree.places, strict=True):
                 if asked not in _ENDS and not any(self.news.leaves(name, one, asked) for one in below):
                     help = "" if below else f"`{head.machine.name}` makes no tasks"
                     candidates = dict.fromkeys([*known, *_ENDS])
-                    self.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, tree.span, candidates, help=help)
+                    self.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, span, candidates, help=help)
 
     def _names_latest(self, condition: ast.Expr) -> bool:
         """Whether a name stands in it that the task created last has."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jetpackc.check import types
+from jetpackc.check.report import listed
 from jetpackc.check.spawn import BROKEN
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.rules import flow as rules, names as name_rules, types as type_rules
 from jetpackc.ir import chart, model as ir
 from jetpackc.ir.kin import Kin, sends
 from jetpackc.ir.news import News, trees
+
+_FEW = 12
+"""As many states as a help still lists."""
 
 
 def check_trees(subjects: Mapping[str, Subject], kin: Kin) -> None:
@@ -28,7 +32,9 @@ def _check_send(name: str, send: ir.Send, subject: Subject, kin: Kin) -> None:
     if not possible and any(kin.takes(one, send.event) for one in kin.machines):  # else that is said already
         message = f"no {_noun(send)} of `{subject.machine.name}` takes `{send.event}`"
         around = kin.company(name, send.kin)
-        help = f"they may be of {' and '.join(f'`{one}`' for one in around)}" if around else "there is none"
+        me = subject.machine.name
+        alone = f"`{me}` spawns no child" if send.kin in {"children", "subtree"} else f"no machine spawns `{me}`"
+        help = f"they may be of {' and '.join(f'`{one}`' for one in around)}" if around else alone
         subject.add(rules.UNHEARD_SEND, message, send.span, "nobody can get it", help=help)
     for receiver in possible:
         _check_payload(receiver, send, subject, kin)
@@ -74,7 +80,8 @@ def _fits(found: ir.Type, field: ir.Field) -> bool:
 def _check_tree(name: str, tree: ir.Tree, subject: Subject, news: News) -> None:
     below = news.kin.children[name] if tree.of == "children" else news.kin.below(name)
     known = [leaf for one in below for leaf in chart.states(news.kin.machines[one][1])]
-    for asked in tree.names if below else ():
+    for asked, span in zip(tree.names, tree.places, strict=True) if below else ():
         if asked not in {"final", "failure"} and not any(news.leaves(name, one, asked) for one in below):
             candidates = dict.fromkeys([*known, "final", "failure"])
-            subject.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, tree.span, candidates)
+            help = f"they may be in {listed(dict.fromkeys(known), 'and')}" if len(known) <= _FEW else ""
+            subject.report.unknown(name_rules.UNKNOWN_STATE, "state", asked, span, candidates, help=help)

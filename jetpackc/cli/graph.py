@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from jetpackc.graph import Chart
     from jetpackc.ir import model as ir
 
+_MERMAID = frozenset(("", ".mmd", ".mermaid", ".md", ".txt"))
+
 
 @click.command()
 @files_argument
@@ -30,8 +32,9 @@ def graph(files: tuple[Path, ...], names: tuple[str, ...], form: str | None, out
     jetpackc graph --machine checkout -o checkout.svg
     jetpackc graph --format dot | dot -Tpdf -o shop.pdf
     """
+    wanted = form or _usual(out)
     program, _ = compile_or_fail(files)
-    text = _drawn(_charts(program, names), form or _usual(out))
+    text = _drawn(_charts(program, names), wanted)
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -41,8 +44,14 @@ def graph(files: tuple[Path, ...], names: tuple[str, ...], form: str | None, out
 
 
 def _usual(out: Path | None) -> str:
+    """Raises Usage for an ending of something else."""
+    if out is None or out.suffix.lower() in _MERMAID:
+        return "mermaid"
     endings = {".svg": "svg", ".dot": "dot", ".gv": "dot"}
-    return endings.get(out.suffix.lower(), "mermaid") if out else "mermaid"
+    if out.suffix.lower() not in endings:
+        help = "it may end in `.svg`, `.dot`, `.mmd` or `.md`; or say `--format`"
+        raise Usage(f"nothing is known to draw as `{out.suffix}`", help)
+    return endings[out.suffix.lower()]
 
 
 def _charts(program: ir.Program, names: tuple[str, ...]) -> list[Chart]:

@@ -82,6 +82,10 @@ CONFUSED: dict[str, str] = {
     "blob": "bytes",
     "duration": "interval",
     "timedelta": "interval",
+    "child": "children",
+    "childs": "children",
+    "kids": "children",
+    "descendants": "subtree",
 }
 
 UNSURE = frozenset(
@@ -99,6 +103,7 @@ UNSURE = frozenset(
         "this",
         "self",
         "if",
+        "child",
     )
 )
 """Confusions that may be meant otherwise: a fix for one is not made unasked."""

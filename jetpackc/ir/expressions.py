@@ -149,6 +149,8 @@ class Tree:
     names: tuple[str, ...]
     type: Type
     span: Span = field(default=NO_SPAN, compare=False, repr=False)
+    places: tuple[Span, ...] = field(default=(), compare=False, repr=False)
+    """Where the names stand."""
 
 
 Expr = Literal | Ref | Unary | Binary | IsNull | In | Cast | Call | Access | Array | Tree

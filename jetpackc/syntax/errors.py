@@ -15,7 +15,7 @@ from jetpackc.source import Source, Span
 from jetpackc.syntax.grammar import parser
 from jetpackc.syntax.habits import Edit, known
 from jetpackc.syntax.habits.model import LONE, TYPE
-from jetpackc.syntax.scan import tokens
+from jetpackc.syntax.scan import KEYWORDS, tokens
 
 RESERVED = frozenset(
     (
@@ -26,6 +26,7 @@ RESERVED = frozenset(
 """The words that are no names anywhere."""
 
 _WORD = re.compile(r"[^\W\d]\w*|[0-9](?:\w|\.(?!\.))*|=>|&&|\|\||===|!==|<>|->|\.\.|[^\sA-Za-z0-9_]")
+_STRING = re.compile(r'"(?:\\[^\n]|[^"\\\n])*"')
 _LONE_NAME = re.compile(r"(?<![a-z0-9_])(?<!spawn )(?<!root )(?<!operator )(?!unique\b|in\b)([a-z][a-z0-9_]*)\s*\Z")
 _LOOK_BACK = 200
 _SHORT = 40
@@ -34,7 +35,7 @@ _SHOWN = {
     "NAME": "a name",
     "EVENT": "an event in upper case",
     "STRING": "a string",
-    "INT": "a number",
+    "INT": "a whole number",
     "NUMBER": "a number",
     "DURATION": "a duration",
     "MEMBER": "a name",
@@ -118,13 +119,16 @@ def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     if lone:
         return _no_arrow(lone[1], source.span(lone.start(1), lone.end(1)))
     expected = _shown(accepts)
+    if source.text.startswith("->", offset - 1) and not source.text.startswith("-->", offset - 2):
+        offset -= 1  # where a value may stand, lark takes the first half of an arrow for a minus
     found = _WORD.match(source.text, offset)
     if found is None:
         span = source.span(min(offset, len(source.text)), min(offset + 1, len(source.text)))
         return _unexpected("the end of the file", span, expected)
     word, span = found[0], source.span(found.start(), found.end())
     if word == '"':
-        return _open_string(source, span)
+        whole = _STRING.match(source.text, offset)
+        return _unwanted_string(whole[0], offset, source, expected) if whole else _open_string(source, span)
     return _special(word, span, expected) or _unexpected(f"`{word}`", span, expected, word)
 
 
@@ -159,6 +163,9 @@ def incomplete(error: UnexpectedInput, source: Source, start: int, end: int) -> 
 
 def _no_arrow(word: str, span: Span) -> Diagnostic:
     """A name where a block may stand can only be an operator's, and this one is not called: more likely a target."""
+    if word == "return":
+        help = "a final state may: `final state done { return … }`"
+        return Diagnostic(rules.SYNTAX_ERROR, "unexpected `return`", span, "a block returns nothing", help=help)
     known = CONFUSED.get(word)
     mended = known if known in ("->", "when") else f"-> {word}"
     fix = Fix(f"write `{mended}`", span, mended)
@@ -176,6 +183,8 @@ def _accepts(error: UnexpectedInput) -> frozenset[str]:
 
 def _shown(accepts: Iterable[str]) -> list[str]:
     shown = {_show(name) for name in accepts if name not in _OPERATORS}
+    if "a number" in shown:
+        shown.discard("a whole number")
     return sorted(one for one in shown if one)
 
 
@@ -186,12 +195,24 @@ def _show(name: str) -> str:
 
 
 def _open_string(source: Source, span: Span) -> Diagnostic:
-    """A quote that has no second on its line, or one that stands where no string may."""
+    """A quote that has no second on its line."""
     rest = source.line(span.line)[span.column :].rstrip()
     message, help = "this string does not end on its line", "`\\n` in a string is a line break"
     place = source.span(span.end + len(rest), span.end + len(rest))
     fixes = (Fix('close it with `"`', place, '"'),) if not rest.endswith("\\") else ()
     return Diagnostic(rules.UNTERMINATED_STRING, message, span, "begins here", help=help, fixes=fixes)
+
+
+def _unwanted_string(text: str, offset: int, source: Source, expected: list[str]) -> Diagnostic:
+    """A string where none may stand: a number or a duration, where one may, needs no quotes."""
+    span, plain = source.span(offset, offset + len(text)), text[1:-1]
+    shapes = {"a number": r"\d+(?:\.\d+)?", "a whole number": r"\d+", "a duration": r"(?:\d+(?:ms|s|m|h|d))+"}
+    if not any(re.fullmatch(shapes[one], plain) for one in expected if one in shapes):
+        return _unexpected(f"`{text}`" if len(text) <= _SHORT else "string", span, expected)
+    fix = Fix(f"write `{plain}`", span, plain, safe=True)
+    help = "numbers and durations stand without quotes"
+    label = f"did you mean `{plain}`?"
+    return Diagnostic(rules.SYNTAX_ERROR, f"unexpected `{text}`", span, label, help=help, fixes=(fix,))
 
 
 def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
@@ -206,6 +227,10 @@ def _special(word: str, span: Span, expected: list[str]) -> Diagnostic | None:
     if word == "?" and "`->`" in expected:
         help = "choose with `when a { … } else { … }`; `a ?? b` is b where a is null"
         return Diagnostic(rules.SYNTAX_ERROR, "unexpected `?`", span, "chooses no value", help=help)
+    if word in KEYWORDS and "`var`" in expected:
+        message = f"unexpected `{word}`"
+        help = f"end the machine with `}}` above it: `{word}` stands beside machines"
+        return Diagnostic(rules.SYNTAX_ERROR, message, span, "not in a machine", help=help)
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
         return _wrong_case(word, span, expected)
     if not word.isascii() or (word in "$@#'`~^\\;&|" and word not in CONFUSED):

@@ -90,10 +90,11 @@ ARROWS: tuple[Habit, ...] = (
     ),
     habit(
         LONE,
-        r"(?:then|goto|go\s+to|transition(?:\s+to)?|transition_to|target|become|return)\b(?:\s*:)?",
+        r"(?:then|goto|go\s+to|transition(?:\s+to)?|transition_to|target|become)\b(?:\s*:)?",
         "->",
         _ARROW_HELP,
     ),
+    habit(LONE, r"return\b(?=\s*[a-z]\w*\s*(?:\}|//|\n|;))", "->", _ARROW_HELP),
     habit(STATE, rf":\s*{QUOTED}[,;]?", lambda g: f"-> {quoted(g)}", _ARROW_HELP, before=r"->\s*target\s*"),
     habit(STATE, r":\s*(?P<name>[a-z]\w*)", "-> {name}", _ARROW_HELP, before=r"->\s*target\s*"),
 )
