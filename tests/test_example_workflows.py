@@ -12,6 +12,9 @@ import psycopg
 import pytest
 from jetpack_runtime import Client, Worker
 from shop import within
+from told import Cli
+
+from jetpackc.postgres import Server
 
 FOLDER = Path(__file__).parent.parent / "examples" / "workflows"
 Fresh = Callable[[str], str]
@@ -110,3 +113,8 @@ def test_a_trip_that_fails_is_undone_in_reverse_order(program: Fresh, handlers: 
 def test_each_file_is_told_of() -> None:
     text = (FOLDER / "README.md").read_text()
     assert all(f"[{file.name}]({file.name})" in text for file in FOLDER.glob("*.jet"))
+
+
+def test_the_stories_of_the_saga_hold(cli: Cli, postgres: Server) -> None:
+    told = cli("test", FOLDER / "saga_test.jet", "--dsn", postgres.dsn())
+    assert (told.code, told.out.splitlines()[-1]) == (0, "2 passed"), told.out
