@@ -230,3 +230,34 @@ def test_a_connection_that_died_while_it_lay_idle_costs_no_attempt(ledger: str) 
             assert await rows(ledger) == [(first, 1), (second, 1)]
 
     within(main())
+
+
+@KINDS
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_who_ends_the_transaction_gets_an_error_and_the_next_task_another_connection(
+    ledger: str, handler: Any, end: str
+) -> None:
+    async def meddle(task: Task) -> None:
+        if task.params["n"] == 0:
+            await (await task.connection()).execute(end.encode())
+        else:
+            await write(task)
+
+    def meddle_plain(task: PlainTask) -> None:
+        if task.params["n"] == 0:
+            task.connection().execute(end.encode())
+        else:
+            write_plain(task)
+
+    async def main() -> None:
+        async with AsyncClient(ledger) as client:
+            ids = await client.create_many("shop.job", [{"n": n} for n in range(4)])
+            chosen = meddle if handler is write else meddle_plain
+            await Worker(ledger, handlers={"shop.job": chosen}, concurrency=1, connections=1).run(until_idle=True)
+            assert await rows(ledger) == [(id, 1) for id in ids[1:]]
+            assert [(await client.get(id)).state for id in ids] == ["abandoned", "done", "done", "done"]
+            error = next(hop for hop in await client.history(ids[0]) if hop.event == "ERROR")
+            assert error.payload is not None
+            assert "ended the transaction" in error.payload["message"]
+
+    within(main())

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from .errors import BadValue
 from .manifest import Field
 
 
@@ -125,14 +126,18 @@ class Decoder:
     __slots__ = ("_convert",)
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        found = ((field.name, _decoder(field.type)) for field in fields)
-        self._convert = tuple((name, convert) for name, convert in found if convert is not None)
+        found = ((field.name, field.type, _decoder(field.type)) for field in fields)
+        self._convert = tuple((name, type, convert) for name, type, convert in found if convert is not None)
 
     def __call__(self, members: dict[str, Any]) -> dict[str, Any]:
-        """The same dict, its values of the declared types."""
-        for name, convert in self._convert:
+        """The same dict, its values of the declared types. Raises BadValue for one that Python's type cannot hold."""
+        for name, type, convert in self._convert:
             if members.get(name) is not None:
-                members[name] = convert(members[name])
+                try:
+                    members[name] = convert(members[name])
+                except (ValueError, ArithmeticError) as error:
+                    value = f"{members[name]!r:.80}"
+                    raise BadValue(f"`{name}` holds {value}, which is too much for a {type} in Python") from error
         return members
 
 

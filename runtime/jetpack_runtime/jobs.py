@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -69,6 +70,15 @@ class Served:
             self._event(event["name"], event.get("payload") or {}) if event else None,
             data.get("timeout"),
         )
+
+    def timeout(self, text: str) -> float | None:
+        """The seconds that a run may take, from the `data` of a claim. None, too, where Python cannot read that: its
+        handler finds out what is wrong, and the database minds the time by itself."""
+        try:
+            found = json.loads(text, parse_int=float).get("timeout")
+        except (ValueError, RecursionError):
+            return None
+        return None if found is None else float(found)
 
     def _event(self, name: str, payload: dict[str, Any]) -> Event:
         decode = self._events.get(name)

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from time import monotonic
+from typing import Any
 
+from .forks import Home
 from .jobs import Job, Outcome, Verdict
 from .outcome import RELEASED, TIMEOUT, ending, error_ending, failure
 from .pool import COMMITTED, AsyncPool, AsyncSession, SyncPool, SyncSession
@@ -59,6 +61,7 @@ class Lanes:
         self._until: float | None = None
         self._closing = False
         self._lanes: list[asyncio.Task[None]] = []
+        self._owner: asyncio.Task[Any] | None = None
 
     @property
     def free(self) -> int:
@@ -66,6 +69,8 @@ class Lanes:
         return self.size - len(self.held)
 
     def start(self) -> None:
+        self._owner = asyncio.current_task()
+        self._home = Home()
         self._lanes = [asyncio.create_task(self._lane(), name=f"jetpack lane {at}") for at in range(self.size)]
 
     def put(self, jobs: list[Job]) -> None:
@@ -175,9 +180,10 @@ class Lanes:
         except asyncio.CancelledError as error:
             if job.verdict is not None:
                 return _ENDINGS[job.verdict]
-            if lane.cancelling():  # not by this worker: the loop is closing
+            if self._is_ending:
                 self._answer(job, RELEASED)
                 raise
+            self._revive(lane)  # the handler has cancelled the very task that it runs in
             return failure(error)
         except Exception as error:
             LOG.exception("%s: giving its connection back failed", job)
@@ -185,8 +191,7 @@ class Lanes:
         finally:
             self._drop(job)
             if job.verdict is not None:
-                while lane.cancelling():
-                    lane.uncancel()
+                self._revive(lane)
 
     async def _watched(self, job: Job, lane: asyncio.Task[None], watch: Watch) -> str | None:
         """`_work`, told to whoever listens."""
@@ -202,16 +207,34 @@ class Lanes:
             end(job.finishing if text is None else text)
         return text
 
+    @property
+    def _is_ending(self) -> bool:
+        """Is a lane that finds itself cancelled to end: the worker, or its whole event loop, is closing."""
+        owner = self._owner
+        return self._closing or owner is None or owner.done() or owner.cancelling() > 0
+
+    def _revive(self, lane: asyncio.Task[None]) -> None:
+        """Take a cancellation back that was the job's, not the lane's."""
+        while lane.cancelling():
+            lane.uncancel()
+
     async def _async(self, job: Job) -> str | None:
         task = Task(job, self._pool)
         try:
-            value = await job.binding.function(task)
+            try:
+                value = await job.binding.function(task)
+            finally:
+                self._home.check(job)
             if job.verdict == "timeout":  # it swallowed its cancellation
                 return TIMEOUT
             told = ending(value, job.binding.work, job.served.machine.enums, task._changes)
             text = told if task._session is None else await _commit(job, task._session, told)
-        except (asyncio.CancelledError, GeneratorExit):
+        except asyncio.CancelledError:
             raise
+        except GeneratorExit as error:
+            if self._is_ending:
+                raise
+            return failure(error)
         except BaseException as error:  # whatever a handler raises is the outcome of its task
             return failure(error) if job.verdict is None else _ENDINGS[job.verdict]
         finally:
@@ -224,12 +247,12 @@ class Lanes:
         future: asyncio.Future[str | None] = loop.create_future()
         job.cancelled = threading.Event()
         task = PlainTask(job, self._sync_pool, job.cancelled)
-        call = partial(_run_plain, job, task, loop, future)
+        call = partial(_run_plain, job, task, self._home, loop, future)
         self._threads.submit(call if self._watch is None else partial(copy_context().run, call))
         return await future
 
     def _start_timer(self, job: Job) -> None:
-        seconds = job.served.read(job.data).timeout
+        seconds = job.served.timeout(job.data)
         if seconds is not None:
             loop = asyncio.get_running_loop()
             job.timer = loop.call_later(seconds, self.cancel, job, "timeout")
@@ -270,11 +293,16 @@ def _after(result: str, reason: str | None, text: str) -> str | None:
     return text
 
 
-def _run_plain(job: Job, task: PlainTask, loop: asyncio.AbstractEventLoop, future: asyncio.Future[str | None]) -> None:
+def _run_plain(
+    job: Job, task: PlainTask, home: Home, loop: asyncio.AbstractEventLoop, future: asyncio.Future[str | None]
+) -> None:
     """One plain handler, in its thread."""
     text: str | None
     try:
-        value = job.binding.function(task)
+        try:
+            value = job.binding.function(task)
+        finally:
+            home.check(job)
         told = ending(value, job.binding.work, job.served.machine.enums, task._changes)
         text = told if task._session is None else _commit_plain(job, task._session, told)
     except BaseException as error:  # whatever a handler raises is the outcome of its task

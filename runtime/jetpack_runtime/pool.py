@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from .database import AsyncConnection, Connection, Database
+from .errors import JetpackError
 from .jobs import Outcome
 from .sql import MachineSql
 
@@ -23,6 +24,15 @@ IDLE_LIMIT = 60.0
 """Seconds after which an unused connection is closed."""
 
 COMMITTED = "applied"
+
+
+def _need_open(connection: AsyncConnection | Connection) -> None:
+    """The handler's transaction must be the one that ends its task."""
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        raise JetpackError(
+            "the handler ended the transaction of `task.connection` by itself: its writes stand without its task's end",
+            "leave `commit` and `rollback` to the worker; `connection.transaction()` makes savepoints",
+        )
 
 
 def _reusable(connection: AsyncConnection | Connection) -> bool:
@@ -73,11 +83,12 @@ class AsyncPool:
 class AsyncSession:
     """One task's transaction."""
 
-    __slots__ = ("_pool", "_transaction", "connection")
+    __slots__ = ("_committed", "_pool", "_transaction", "connection")
 
     def __init__(self, pool: AsyncPool, connection: AsyncConnection, transaction: psycopg.AsyncTransaction) -> None:
         self._pool = pool
         self._transaction = transaction
+        self._committed = False
         self.connection = connection
 
     @classmethod
@@ -93,22 +104,27 @@ class AsyncSession:
 
     async def resolve(self, sql: MachineSql, outcome: Outcome) -> tuple[str, str | None]:
         """Resolve in this transaction, and commit if that was applied. The result, and why it failed if it did."""
+        _need_open(self.connection)
         cursor = psycopg.AsyncCursor(self.connection, row_factory=tuple_row)
         await cursor.execute(sql.resolve_one, (outcome.worker, f"[{outcome.text}]"))
         row = await cursor.fetchone()
         result: str = row[0] if row else "missing"
         if result == COMMITTED:
             await self._transaction.__aexit__(None, None, None)
+            self._committed = True
             return result, None
         row = await (await cursor.execute(sql.reason, (outcome.id,))).fetchone()
         return result, row[0] if row else None
 
     async def close(self) -> None:
-        """Undo what is not committed and give the connection back."""
+        """Undo what is not committed and give the connection back. One whose transaction the handler has ended is
+        closed: psycopg believes it to be in one."""
         try:
             if self.connection.info.transaction_status != TransactionStatus.IDLE:
                 with suppress(psycopg.Error):
                     await self._transaction.__aexit__(psycopg.Rollback, psycopg.Rollback(), None)
+            elif not self._committed:
+                await self.connection.close()
         finally:
             await self._pool.give_back(self.connection)
 
@@ -163,11 +179,12 @@ class SyncPool:
 class SyncSession:
     """One task's transaction in a thread."""
 
-    __slots__ = ("_pool", "_transaction", "connection")
+    __slots__ = ("_committed", "_pool", "_transaction", "connection")
 
     def __init__(self, pool: SyncPool, connection: Connection, transaction: psycopg.Transaction) -> None:
         self._pool = pool
         self._transaction = transaction
+        self._committed = False
         self.connection = connection
 
     @classmethod
@@ -182,20 +199,25 @@ class SyncSession:
 
     def resolve(self, sql: MachineSql, outcome: Outcome) -> tuple[str, str | None]:
         """Resolve in this transaction, and commit if that was applied. The result, and why it failed if it did."""
+        _need_open(self.connection)
         cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
         row = cursor.execute(sql.resolve_one, (outcome.worker, f"[{outcome.text}]")).fetchone()
         result: str = row[0] if row else "missing"
         if result == COMMITTED:
             self._transaction.__exit__(None, None, None)
+            self._committed = True
             return result, None
         row = cursor.execute(sql.reason, (outcome.id,)).fetchone()
         return result, row[0] if row else None
 
     def close(self) -> None:
-        """Undo what is not committed and give the connection back."""
+        """Undo what is not committed and give the connection back. One whose transaction the handler has ended is
+        closed: psycopg believes it to be in one."""
         try:
             if self.connection.info.transaction_status != TransactionStatus.IDLE:
                 with suppress(psycopg.Error):
                     self._transaction.__exit__(psycopg.Rollback, psycopg.Rollback(), None)
+            elif not self._committed:
+                self.connection.close()
         finally:
             self._pool.give_back(self.connection)

@@ -20,12 +20,13 @@ from .database import Database, Link
 from .depths import Depths
 from .finisher import BACKLOG, Finisher
 from .handlers import Handlers
-from .heart import Heart
+from .heart import BEATS, Heart
 from .jobs import Job
 from .lanes import Lanes
 from .pool import AsyncPool, SyncPool
 from .pumps import Pumper
 from .roster import Roster
+from .stalls import Stalls
 from .telemetry import Telemetry, Watch
 from .timers import Sweeper
 
@@ -211,6 +212,7 @@ class _Crew:
             "sweeper": self._sweeper.run,
             "pumper": self._pumper.run,
             "broom": self._sweep,
+            "stalls": Stalls(self._lease / BEATS).run,
         }
         self._tasks = {part: asyncio.create_task(run(), name=f"jetpack {part}") for part, run in parts.items()}
         names = ", ".join(f"`{name}`" for name in self._roster.served) or "no machine"

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import Buffer
 from psycopg.rows import dict_row, namedtuple_row
+from psycopg.types.datetime import IntervalLoader, TimestamptzLoader
 
 from jetpackc.ir import model as ir
 
@@ -52,12 +54,34 @@ class Evidence:
     parked: tuple[Message, ...]
 
 
+class _Moment(TimestamptzLoader):
+    """What Python has no moment for is its text."""
+
+    def load(self, data: Buffer) -> Any:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
+
+
+class _Length(IntervalLoader):
+    """What Python has no interval for is its text."""
+
+    def load(self, data: Buffer) -> Any:
+        try:
+            return super().load(data)
+        except (psycopg.DataError, OverflowError):
+            return bytes(data).decode()
+
+
 def gather(dsn: str, program: ir.Program) -> Evidence:
     """Read all tasks of a program, in one snapshot. Raises psycopg.Error."""
     rows: dict[str, dict[int, Row]] = {}
     hops: dict[str, dict[int, tuple[Hop, ...]]] = {}
     with psycopg.connect(dsn) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.adapters.register_loader("timestamptz", _Moment)
+        connection.adapters.register_loader("interval", _Length)
         for module in program.modules:
             for machine in module.machines:
                 name = f"{module.name}.{machine.name}"
