@@ -24,7 +24,10 @@ class Bounds:
     at_work: Sql | None
     rates: list[tuple[int, int]]
     prefix: str
+    was: str
     taken: str
+    took: str
+    """What this claim has taken before, where rates do not tell it yet."""
 
     def __bool__(self) -> bool:
         return self.at_work is not None or bool(self.rates)
@@ -33,13 +36,14 @@ class Bounds:
     def room(self) -> Sql:
         """How many more may begin."""
         rooms = [f"{self.at_work} - {self.prefix}running"] if self.at_work else []
-        rooms += [f"jet.rate_left({self.prefix}begun, {window}, {count}, v_now)" for window, count in self.rates]
+        less = f" - {self.took}" if self.took else ""
+        rooms += [f"jet.rate_left({self.prefix}begun, {window}, {count}, v_now){less}" for window, count in self.rates]
         return Sql(rooms[0] if len(rooms) == 1 else f"least({', '.join(rooms)})")
 
     @property
     def begun(self) -> Sql:
         """What `begun` becomes when `taken` more begin."""
-        text = f"{self.prefix}begun"
+        text = self.was
         for window, _ in self.rates:
             text = f"jet.rate_begun({text}, {window}, {self.taken}, v_now)"
         return Sql(text)
@@ -53,7 +57,7 @@ def key(machine: ir.Machine) -> str:
 def each(machine: ir.Machine) -> Bounds:
     """The limits of each lane, where there are lanes."""
     name = key(machine)
-    return bounds(machine, name) if name else Bounds(None, [], "", "")
+    return bounds(machine, name) if name else Bounds(None, [], "", "", "", "")
 
 
 def bounds(machine: ir.Machine, by: str) -> Bounds:
@@ -61,8 +65,8 @@ def bounds(machine: ir.Machine, by: str) -> Bounds:
     own = [limit for limit in machine.limits if limit.by == by]
     counts = [limit.count for limit in own if limit.window is None]
     rates = {limit.window: limit.count for limit in sorted(own, key=lambda one: -one.count) if limit.window is not None}
-    prefix, taken = ("v_", "cardinality(v_ids)") if by else ("v_wide_", "v_taken")
-    return Bounds(Sql(str(min(counts))) if counts else None, sorted(rates.items()), prefix, taken)
+    prefix, *rest = ("v_", "r.begun", "r.took", "v_took") if by else ("v_wide_", "v_wide_begun", "v_taken", "")
+    return Bounds(Sql(str(min(counts))) if counts else None, sorted(rates.items()), prefix, *rest)
 
 
 def column(shape: Shape) -> Sql | None:

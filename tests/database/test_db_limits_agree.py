@@ -87,7 +87,7 @@ class Pair:
             return
         self.db.resolve(self.machine, self.workers[name], task, event, payload)
         self.world.now = self.now()
-        self.world.resolve(name, id, token, Event(event, payload))
+        self.world.resolve(name, {id: (token, Event(event, payload))})
 
 
 @pytest.mark.parametrize("machine", LIMITS)
