@@ -275,6 +275,24 @@ def test_a_timeout_is_an_outcome(shop: str, seen: Seen) -> None:
     assert outcomes == ["TIMEOUT", "SUCCESS"]
 
 
+def test_what_a_worker_hands_back_when_it_stops_is_released(shop: str, seen: Seen) -> None:
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def handler(task: Task) -> None:
+            started.set()
+            await asyncio.sleep(60)
+
+        async with AsyncClient(shop) as client:
+            await client.create("shop.job", {"n": 1})
+        worker = Worker(shop, handlers={"shop.job": handler}, grace=0, telemetry=[seen.telemetry])
+        async with running(worker):
+            await started.wait()
+
+    within(main())
+    assert (seen.span("process shop.job.running").attributes or {})["jetpack.outcome"] == "RELEASED"
+
+
 def test_gauges_tell_the_queue_while_the_worker_runs(shop: str, seen: Seen) -> None:
     async def main() -> None:
         started, go = asyncio.Event(), asyncio.Event()

@@ -204,7 +204,7 @@ class Lanes:
             except asyncio.CancelledError:
                 end(RELEASED)
                 raise
-            end(job.finishing if text is None else text)
+            end(text)
         return text
 
     @property

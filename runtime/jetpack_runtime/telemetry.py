@@ -119,7 +119,7 @@ class Watch:
 
     @contextmanager
     def running(self, job: Job) -> Iterator[Callable[[str | None], None]]:
-        """Around one job; what is entered takes its ending, as in `outcome.py`."""
+        """Around one job; what is entered takes what is to be told of its end, as in `outcome.py`."""
         origin = self._origins.pop(job, None)
         run = Run(job.served.name, job.state, job.id, job.attempt, self._worker, origin)
         open, told = ExitStack(), []
@@ -129,7 +129,9 @@ class Watch:
         began = perf_counter()
 
         def end(text: str | None) -> None:
-            ended = _ended(text, job.verdict, perf_counter() - began)
+            seconds = perf_counter() - began
+            committed = text is None and job.finishing is not None
+            ended = _ended(job.finishing, None, seconds) if committed else _ended(text, job.verdict, seconds)
             for one, tell in told:
                 with _contained(one):
                     tell(ended)

@@ -135,9 +135,11 @@ class Worker:
             self._hurried.set()
             raise
         finally:
-            clean = await self._shut_down(crew)
-            if self._health is not None:
-                await asyncio.to_thread(self._health.end)
+            try:
+                clean = await self._shut_down(crew)
+            finally:
+                if self._health is not None:
+                    await asyncio.to_thread(self._health.end)
         return clean
 
     async def _shut_down(self, crew: _Crew) -> bool:
