@@ -75,12 +75,12 @@ class Company:
     @cached_property
     def counts_subtree(self) -> bool:
         """Whether it keeps count of all its descendants."""
-        return self.news.reads_subtree(self.name) and bool(self.told)
+        return bool(self.told) and self.news.reads_subtree(self.name)
 
     @cached_property
     def counts_children(self) -> bool:
         """Whether it keeps count of its children."""
-        return self.news.reads_children(self.name) and bool(self.told)
+        return bool(self.told) and self.news.reads_children(self.name)
 
     @cached_property
     def forwards(self) -> bool:

@@ -71,8 +71,11 @@ class News:
 
     def told(self, name: str) -> tuple[str, ...]:
         """The machines of its children that report to it."""
+        children = self.kin.children[name]
+        if not children:  # most machines have none, and need not be looked through
+            return ()
         wants = self.reads_children(name) or self.reads_subtree(name) or self.hears_done(name) or self.forwards(name)
-        return self.kin.children[name] if wants else ()
+        return children if wants else ()
 
     def forwards(self, name: str) -> bool:
         """Whether it hands on what its children report."""
