@@ -11,6 +11,8 @@ import sys
 
 def main() -> None:
     """Run the command line and exit."""
-    from jetpackc.cli.run import run  # `jetpackc.cli` itself must cost nothing to import
+    from jetpackc.memory import without_collection  # `jetpackc.cli` itself must cost nothing to import
 
+    with without_collection():
+        from jetpackc.cli.run import run
     sys.exit(run(sys.argv[1:]))

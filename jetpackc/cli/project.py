@@ -13,6 +13,7 @@ import click
 from jetpackc.cli.errors import Failure, Usage, missing
 from jetpackc.cli.output import colored, columns, say
 from jetpackc.diagnostics.rules.syntax import UNREADABLE_SOURCE
+from jetpackc.memory import without_collection
 from jetpackc.records import dataclass
 from jetpackc.source import Source
 
@@ -98,6 +99,7 @@ def decoded(data: bytes, shown: str, encoding: str) -> str:
         ) from None
 
 
+@without_collection()
 def compile_files(paths: Sequence[Path], base: Path | None = None) -> Compiled:
     """Compile; paths are shown from `base`, by default the current folder. Raises Failure, OSError."""
     from jetpackc.check import compile_sources  # the compiler costs 100 ms to load
