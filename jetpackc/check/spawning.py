@@ -15,7 +15,7 @@ from jetpackc.check.cycles import Hop, entered
 from jetpackc.check.subject import Subject
 from jetpackc.diagnostics.model import Label
 from jetpackc.diagnostics.rules import flow as rules
-from jetpackc.ir import model as ir
+from jetpackc.ir import kin, model as ir
 
 Spawns = Mapping[str, dict[str, ir.Spawn]]
 """For each machine those that its creation is sure to spawn, each with the first place where it does."""
@@ -65,6 +65,8 @@ def _find_cycle(spawns: Spawns) -> list[str] | None:
 
 def _spawns(maker: str, known: Mapping[str, Subject]) -> dict[str, ir.Spawn]:
     found: dict[str, ir.Spawn] = {}
+    if not kin.spawns(known[maker].machine):  # most machines have none, and their charts need not be followed
+        return found
     for spawn in _sure(known[maker].machine):
         made = spawn.machine if "." in spawn.machine else f"{maker.partition('.')[0]}.{spawn.machine}"
         bounded = spawn.items is not None  # by an array that ends, or is empty

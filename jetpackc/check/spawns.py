@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from jetpackc.check import walk
 from jetpackc.check.report import Report
 from jetpackc.diagnostics.rules import flow as rules
 from jetpackc.ir import chart, model as ir
+from jetpackc.ir.kin import spawns
 
 
 def check_spawns(module: ir.Module, report: Report) -> None:
     """Report each `spawn … in` of a machine that does not start where a worker claims."""
-    idle = {machine.name: machine.initial for machine in module.machines if not _starts_claimable(machine)}
+    known = {machine.name: machine for machine in module.machines}
     for machine in module.machines:
-        for clause in walk.all_clauses(machine):
-            for statement in walk.flatten(clause.body):
-                if isinstance(statement, ir.Spawn) and statement.delay is not None and statement.machine in idle:
-                    _report(statement, idle[statement.machine], report)
+        for spawn in spawns(machine):
+            made = known.get(spawn.machine)
+            if made is not None and spawn.delay is not None and not _starts_claimable(made):
+                _report(spawn, made.initial, report)
 
 
 def _starts_claimable(machine: ir.Machine) -> bool:
