@@ -9,7 +9,7 @@ from jetpackc.emit.render import render
 from jetpackc.emit.shape import CONTROLS, SINGLE, Shape
 from jetpackc.emit.sql import Sql, array_from_json, array_literal, ident, literal, wrap_list
 from jetpackc.emit.statements import place
-from jetpackc.emit.uniques import condition, keys as uniques_keys, meets_at_birth
+from jetpackc.emit.uniques import condition, keys as uniques_keys, meets_at_birth, taken
 from jetpackc.ir import model as ir
 
 _CONTROL_TYPES = {
@@ -284,6 +284,7 @@ def _insert_many(shape: Shape) -> SqlObject:
         settings=SINGLE,
         unique=bool(shape.machine.uniques),
         keys=uniques_keys(shape),
+        taken=taken(shape),
         named=shape.named,
         arguments=[
             *(_given(shape, param, "v_row") for param in ordered_params(shape)),

@@ -72,18 +72,29 @@ def indexes(shape: Shape) -> list[SqlObject]:
 
 def keys(shape: Shape) -> list[Sql]:
     """The table of what idempotency keys were answered with, where that may be a task of another key, or none."""
-    returns = any(unique.verdict == "return" for unique in shape.machine.uniques)
-    return [shape.names.internal("keys")] if returns else []
+    return taken(shape) if any(unique.verdict == "return" for unique in shape.machine.uniques) else []
+
+
+def taken(shape: Shape) -> list[Sql]:
+    """The table in which creates of many tasks take their keys first, where they take what is unique after that."""
+    return [shape.names.internal("keys")] if shape.machine.uniques else []
 
 
 def keys_table(shape: Shape) -> list[SqlObject]:
     """That table."""
     return [
-        SqlObject("table", name, _KEYS.format(name, shape.names.bare_internal("keys_pkey")), f"drop table {name};")
-        for name in keys(shape)
+        SqlObject("table", name, text.format(name, shape.names.bare_internal("keys_pkey")), f"drop table {name};")
+        for name in taken(shape)
+        for text in [_KEYS if keys(shape) else _TAKEN]
     ]
 
 
+_TAKEN = """\
+-- Where creates of many tasks take their idempotency keys, in order, before they take what is unique. Empty but for these.
+create table {} (
+  key text collate "C" not null,
+  constraint {} primary key (key)
+);"""
 _KEYS = """\
 -- Which task the create with a key gave, where `unique … or return` may have given one that was there.
 create table {} (

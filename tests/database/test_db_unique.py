@@ -238,6 +238,33 @@ def test_two_create_many_that_wait_for_a_third_go_on_without_a_deadlock(dsn: str
     assert db.value("select count(*) from m.returns") == 3
 
 
+@pytest.mark.parametrize("machine", ["returns", "errors"])
+def test_two_create_many_whose_keys_run_against_what_is_unique_do_not_deadlock(dsn: str, db: Db, machine: str) -> None:
+    """Each is held in the middle: in the order of what is unique alone, it would have the key that the other needs."""
+    failed: list[Exception] = []
+
+    def create(tasks: list[tuple[int, str]]) -> None:
+        with Db(dsn) as own:
+            try:
+                own.create_many(machine, [{"order_id": n, "_key": key} for n, key in tasks])
+            except psycopg.Error as error:
+                failed.append(error)
+
+    with Db(dsn) as third:
+        third.begin()
+        third.create_many(machine, [{"order_id": 2}, {"order_id": 12}])
+        threads = []
+        for number, tasks in enumerate(([(1, "b"), (2, "x"), (3, "a")], [(11, "a"), (12, "y"), (13, "b")]), 1):
+            threads.append(in_thread(partial(create, tasks)))
+            while waiting(db) < number:
+                pass
+        third.rollback()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert db.value(f"select count(*) from m.{machine}") == 4
+
+
 def test_a_var_that_must_be_unique_is_not_set_to_what_is_taken(db: Db) -> None:
     first, second = db.create("moves", name="x"), db.create("moves", name="y")
     refused = db.send("moves", second, "MOVE", {"to": "x"})

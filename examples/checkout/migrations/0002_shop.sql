@@ -613,6 +613,7 @@ set enable_seqscan = off set jit = off as $jet$
 declare
   v_now timestamptz;
   v_actor text := jet.actor();
+  v_keyed constant boolean := jsonb_path_exists(_tasks, '$[*]._key');
   v_spec constant jsonb := '[{"name": "order_id", "type": "bigint", "required": true}, {"name": "email", "type": "text", "required": true}, {"name": "tier", "type": "tier", "required": false, "values": ["free", "pro"]}]'::jsonb;
   v_misfit text;
   v_row record;
@@ -630,6 +631,14 @@ begin
   perform pg_current_xact_id();
   v_now := jet.now();
   v_ids := array(select nextval('jet.task_id') from generate_series(1, jsonb_array_length(_tasks)));
+  if v_keyed then
+    -- Keys before all else, in their own order: those of two calls may run against what is unique.
+    insert into shop._checkout_keys (key, id)
+      select e.value ->> '_key', min(v_ids[e.ordinality]) from jsonb_array_elements(_tasks) with ordinality e
+      where (e.value ->> '_key') is not null group by 1 order by (e.value ->> '_key') collate "C"
+      on conflict do nothing;
+  end if;
+
   -- In the order of what must be unique, so that two such calls never wait for each other crosswise.
   with i as (
     insert into shop.checkout (
