@@ -210,6 +210,13 @@ class Load:
         found = broken(evidence, program()) + unfinished(evidence, program())
         return found + self._sums(evidence) + self._effects(evidence)
 
+    def notices(self) -> list[str]:
+        """What somebody noticed, where nothing should have been to notice: calls repeated, runs begun again."""
+        with psycopg.connect(self.dsn) as connection:
+            rows = connection.execute("select id, attempts from f.job where attempts <> 1 order by id").fetchall()
+        found = [f"job {id} was begun {attempts} times" for id, attempts in rows]
+        return found + ([f"{self.repeated} calls were repeated"] if self.repeated else [])
+
     def _sums(self, evidence: Evidence) -> list[str]:
         """Each task has ended as it must, with the values that it must have."""
         found: list[str] = []

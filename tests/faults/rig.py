@@ -64,7 +64,7 @@ def worker(
         process.wait()
 
 
-def await_end(load: Load, seconds: float = 90.0) -> None:
+def await_end(load: Load, seconds: float = 180.0) -> None:
     """Wait until every task has ended and no message waits. Raises AssertionError when that takes too long."""
     deadline = monotonic() + seconds
     while left := load.left():

@@ -25,7 +25,7 @@ def sweep_of(call: str) -> Sweep:
     return Sweep(call, spare=call in OFTEN)
 
 
-async def cut_through(durable: Server, load: Load, sweep: Sweep, seconds: float = 60.0) -> None:
+async def cut_through(durable: Server, load: Load, sweep: Sweep, seconds: float = 180.0) -> None:
     """Work a load through a proxy, until all is done and each cut was made."""
     proxy = Proxy(durable.socket)
     async with proxy.open():

@@ -51,6 +51,7 @@ class Scene:
     room: Path | None
     lease: float
     quiet: bool
+    mistakes: list[str] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def hire(self) -> None:
@@ -60,10 +61,14 @@ class Scene:
 
     def await_workers(self, number: int) -> None:
         """Wait until so many have begun: one that finds no database at its start gives up, as it should."""
-        with psycopg.connect(self.load.dsn, autocommit=True) as connection:
-            query = "select count(*) >= %s from jet.worker"
-            while connection.execute(query, (number,)).fetchone() != (True,):
-                sleep(0.02)  # it tells nobody else
+        while self.registered() < number:
+            sleep(0.02)  # they tell nobody else
+
+    def registered(self) -> int:
+        """How many have begun so far, those that are gone by now too."""
+        with psycopg.connect(self.load.dsn) as connection:
+            row = connection.execute("select count(*) from jet.worker").fetchone()
+        return row[0] if row else 0
 
     def one(self) -> subprocess.Popen[bytes]:
         """Some worker."""
@@ -82,6 +87,17 @@ def kill(scene: Scene) -> None:
     victim.wait()
     scene.workers.remove(victim)
     scene.hire()
+
+
+def roll(scene: Scene) -> None:
+    """A worker is replaced in order: a new one begins, then the old one is told to stop."""
+    begun = scene.registered()
+    scene.hire()
+    scene.await_workers(begun + 1)
+    leaving = scene.workers.pop(0)
+    leaving.terminate()
+    if code := leaving.wait(30):
+        scene.mistakes.append(f"a worker that was told to stop ended with {code}")
 
 
 def pause(scene: Scene) -> None:
@@ -150,10 +166,13 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     on_small_disk: bool = False
     at_skewed_clocks: bool = False
+    unnoticed: bool = False
+    """No caller sees an error, and no task is begun twice."""
 
 
 FAULTS = {
     "killed": Fault(kill, (0.3, 0.8), (1.5, 2.5)),
+    "rolled": Fault(roll, (0.3, 0.8), (1.0, 3.0), unnoticed=True),
     "paused": Fault(pause, (0.0, 0.2), (0.0, 1.0)),
     "skewed": Fault(skew, (0.1, 0.4), (1.0, 5.0), at_skewed_clocks=True),
     "restarted": Fault(restart, (0.5, 1.0), (5.0, 40.0)),
@@ -194,7 +213,8 @@ def play(name: str, seed: int, seconds: float, *, scale: float = 1.0, pg: int = 
         producer.join()
         await_end(scene.load)
         dead = [worker.returncode for worker in scene.workers if worker.poll() is not None]
-        mistakes = scene.load.mistakes() + [f"a worker has ended, with {code}" for code in dead]
+        mistakes = scene.mistakes + scene.load.mistakes() + [f"a worker has ended, with {code}" for code in dead]
+        mistakes += scene.load.notices() if fault.unnoticed else []
         load = scene.load
     return Found(name, seed, load.total, strikes, load.repeated, round(monotonic() - begun, 1), mistakes)
 

@@ -47,7 +47,7 @@ POISON: Mapping[str, Mapping[str, str]] = {
     "digits": {"amount": "9" * 10_000},
 }
 """Params that Postgres holds and Python does not."""
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 @pytest.fixture

@@ -10,4 +10,4 @@ from storms import FAULTS, play
 def test_nothing_is_lost_and_nothing_done_twice(fault: str, pg: int) -> None:
     found = play(fault, seed=1, seconds=4.0, scale=2.0, pg=pg)
     assert found.mistakes == []
-    assert found.strikes > 1
+    assert found.strikes > 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
 from pathlib import Path
 
-from jetpack_runtime import Worker
+from jetpack_runtime import Worker, run_worker
 from load import HANDLERS
 
 
@@ -21,5 +20,4 @@ def put_clock_off(by: Path) -> None:
 if __name__ == "__main__":
     if clock := os.environ.get("CLOCK_OFF_BY"):
         put_clock_off(Path(clock))
-    worker = Worker(sys.argv[1], handlers=HANDLERS, concurrency=8, lease=float(sys.argv[2]), poll=0.1)
-    asyncio.run(worker.run())
+    sys.exit(run_worker(Worker(sys.argv[1], handlers=HANDLERS, concurrency=8, lease=float(sys.argv[2]), poll=0.1)))
