@@ -1,6 +1,7 @@
 """What limits cost, and what turns are worth: a thousand tenants, one of which has 99 of 100 tasks.
 
 python bench/limits --tasks 20000 --repeat 3
+python bench/limits --behind        # what a claim takes behind tasks that a limit keeps back, and behind finished ones
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ def main() -> None:
         "--seconds", type=float, default=10, help="of the second part: tasks of small tenants come all the time"
     )
     parser.add_argument("--pg", type=int, default=18)
+    parser.add_argument("--behind", action="store_true")
     options = parser.parse_args()
     with database(options.pg) as dsn:
+        if options.behind:
+            behind(dsn)
+            return
         rates: dict[str, list[float]] = {machine: [] for machine in MACHINES}
         for _ in range(options.repeat):
             for machine in MACHINES:
@@ -78,6 +83,60 @@ def database(pg: int) -> Iterator[str]:
     finally:
         server.stop("immediate")
         shutil.rmtree(folder)
+
+
+def behind(dsn: str) -> None:
+    """How long one claim takes: behind ever more tasks of a tenant that has no place left, then behind ever more of it
+    that are done, while a snapshot that somebody holds keeps them in the index."""
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.connect(dsn) as other:
+        client = Client(connection)
+        there, held = 0, list[Any]()
+        for size in (1_000, 10_000, 100_000):
+            create(connection, "each", ["big"] * (size - there))
+            there = size
+            while found := client.claim(500)[1]:
+                held += found
+            print(f"behind {size:,} kept back: {client.probe() * 1000:.1f} ms", flush=True)
+        other.execute("set transaction isolation level repeatable read")
+        other.execute("select 1 from bench.each limit 1")
+        client.finish(held)
+        for done in range(len(held), 20_001, 100):
+            spent, found = client.claim(100)
+            client.finish(found)
+            if done % 4_000 == 0:
+                print(f"behind {done:,} done, under a snapshot: {spent * 1000:.1f} ms", flush=True)
+
+
+class Client:
+    """Claims from `each`, and times it."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        row = connection.execute("select jet.worker_start('bench', '1 h')").fetchone()
+        assert row is not None
+        self.worker, self.mark = row[0], None
+
+    def claim(self, limit: int) -> tuple[float, list[Any]]:
+        """What it took, in seconds, and what came."""
+        query = b"select id, token, mark::text from bench.each_claim(%s, %s, %s)"
+        began = perf_counter()
+        *found, (_, _, self.mark) = self.connection.execute(query, (self.worker, limit, self.mark)).fetchall()
+        return perf_counter() - began, found
+
+    def finish(self, found: list[Any]) -> None:
+        """End these runs."""
+        outcomes = [{"id": id, "token": token, "event": "SUCCESS"} for id, token, _ in found]
+        self.connection.execute("select count(*) from bench.each_resolve(%s, %s)", (self.worker, json.dumps(outcomes)))
+
+    def probe(self) -> float:
+        """The median time of a claim that finds one task of another tenant."""
+        times = []
+        for number in range(60):
+            create(self.connection, "each", [f"t{number % 20}"])
+            spent, found = self.claim(10)
+            times.append(spent)
+            self.finish(found)
+        return median(times)
 
 
 def tenants(count: int) -> list[str]:

@@ -315,3 +315,24 @@ def test_limits_that_come_and_go_count_what_is_at_work(fresh: Callable[[str], st
         assert len(db.claim("each", worker).ids) == 4
         db.run(scripts[3])
         assert len(db.claim("each", worker, 3).ids) == 3
+
+
+def test_what_a_limit_keeps_back_costs_later_claims_nothing(db: Db) -> None:
+    """Blocks that a claim of another tenant's task reads, behind few that wait for room and behind many."""
+    worker = db.worker()
+
+    def blocks() -> int:
+        db.run("analyze m.each")
+        many(db, "each", small=1)
+        query = "explain (analyze, buffers, format json) select * from m.each_claim(%s, 1)"
+        found = db.value(query, worker)[0]["Plan"]
+        (task,) = db.rows("select id, _token as token from m.each where tenant = 'small' and state = 'running'")
+        db.resolve("each", worker, task, "SUCCESS")
+        return int(found["Shared Hit Blocks"] + found["Shared Read Blocks"])
+
+    many(db, "each", big=20)
+    assert len(db.claim("each", worker, 10).ids) == 2
+    blocks()
+    few = blocks()
+    many(db, "each", big=5000)
+    assert blocks() < 2 * few
