@@ -32,13 +32,21 @@ class Client:
             id = client.create("shop.checkout", {"order_id": 7})
 
     `telemetry` hears of each create and send, such as an `otel.OpenTelemetry`, with which traces go on in handlers.
+    `prepare_threshold` is psycopg's: None behind a pooler that cannot keep prepared statements.
 
     Errors are those of `errors.py`; what the contract does not name stays psycopg's own.
     """
 
-    def __init__(self, database: str | psycopg.Connection[Any], *, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self,
+        database: str | psycopg.Connection[Any],
+        *,
+        telemetry: Telemetry | None = None,
+        prepare_threshold: int | None = 5,
+    ) -> None:
         self._core = Core(telemetry)
-        self._database = Database(database, "jetpack client") if isinstance(database, str) else None
+        name = "jetpack client"
+        self._database = Database(database, name, prepare_threshold) if isinstance(database, str) else None
         self._connection = None if isinstance(database, str) else database
 
     def create(
@@ -174,9 +182,16 @@ class AsyncClient:
         id = await client.create("shop.checkout", {"order_id": 7})
     """
 
-    def __init__(self, database: str | psycopg.AsyncConnection[Any], *, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self,
+        database: str | psycopg.AsyncConnection[Any],
+        *,
+        telemetry: Telemetry | None = None,
+        prepare_threshold: int | None = 5,
+    ) -> None:
         self._core = Core(telemetry)
-        self._database = Database(database, "jetpack client") if isinstance(database, str) else None
+        name = "jetpack client"
+        self._database = Database(database, name, prepare_threshold) if isinstance(database, str) else None
         self._connection = None if isinstance(database, str) else database
 
     async def create(

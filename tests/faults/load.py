@@ -143,7 +143,7 @@ class Load:
     def begin(self, through: str | None = None, seconds: float = 0) -> None:
         """Create and send everything, each call until it is answered, spread over some seconds. `through`: another way
         to the database."""
-        with Client(through or self.dsn) as client:
+        with Client(through or self.dsn, prepare_threshold=None if through else 5) as client:
             steps, start = self._steps(client), monotonic()
             for number, step in enumerate(steps):
                 sleep(max(0.0, start + seconds * number / len(steps) - monotonic()))

@@ -20,6 +20,7 @@ from time import monotonic, sleep
 
 import psycopg
 from load import Load
+from pooler import PROGRAM, Pooler, pooler
 from rig import await_end, database, server, worker
 
 from jetpackc.postgres import Server
@@ -48,15 +49,21 @@ class Scene:
     stack: ExitStack
     environment: Mapping[str, str]
     clock: Path
+    pooler: Pooler | None
     room: Path | None
     lease: float
     quiet: bool
     mistakes: list[str] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @property
+    def way(self) -> str | None:
+        """How callers reach the database, where that is not straight."""
+        return self.pooler.dsn(self.load.dsn) if self.pooler else None
+
     def hire(self) -> None:
         """One more worker."""
-        one = worker(self.load.dsn, self.environment, lease=self.lease, quiet=self.quiet)
+        one = worker(self.way or self.load.dsn, self.environment, lease=self.lease, quiet=self.quiet)
         self.workers.append(self.stack.enter_context(one))
 
     def await_workers(self, number: int) -> None:
@@ -98,6 +105,13 @@ def roll(scene: Scene) -> None:
     leaving.terminate()
     if code := leaving.wait(30):
         scene.mistakes.append(f"a worker that was told to stop ended with {code}")
+
+
+def drop_pooler(scene: Scene) -> None:
+    """The pooler dies with all connections that go through it, and comes back."""
+    assert scene.pooler is not None
+    scene.pooler.stop()
+    scene.pooler.start()
 
 
 def pause(scene: Scene) -> None:
@@ -166,6 +180,7 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     on_small_disk: bool = False
     at_skewed_clocks: bool = False
+    behind_pooler: bool = False
     unnoticed: bool = False
     """No caller sees an error, and no task is begun twice."""
 
@@ -180,6 +195,8 @@ FAULTS = {
     "crowded": Fault(crowd, (0.3, 0.8), (1.0, 3.0), {"superuser_reserved_connections": "0"}),
     "full": Fault(fill, (0.2, 0.5), (0.5, 3.0), on_small_disk=True),
 }
+if PROGRAM:
+    FAULTS["pooled"] = Fault(drop_pooler, (0.5, 1.0), (2.0, 10.0), behind_pooler=True)
 
 
 @dataclass(frozen=True)
@@ -203,7 +220,7 @@ def play(name: str, seed: int, seconds: float, *, scale: float = 1.0, pg: int = 
     with ExitStack() as stack:
         scene = _set_up(stack, fault, seed, scale, pg, long=long)
         pauses = fault.long_pauses if long else fault.pauses
-        producer = threading.Thread(target=scene.load.begin, kwargs={"seconds": seconds * 0.8})
+        producer = threading.Thread(target=scene.load.begin, args=(scene.way, seconds * 0.8))
         producer.start()
         strikes, end = 0, monotonic() + seconds
         while (pause := scene.dice.uniform(*pauses)) < end - monotonic():
@@ -227,9 +244,10 @@ def _set_up(stack: ExitStack, fault: Fault, seed: int, scale: float, pg: int, *,
     dsn = stack.enter_context(database(found, tablespace="small" if room else "pg_default"))
     clock = folder / "clock"
     _set_clock(clock, 0)
-    environment = _skewed(clock) if fault.at_skewed_clocks else {}
+    before = stack.enter_context(pooler(found, folder / "pooler")) if fault.behind_pooler else None
+    environment = _skewed(clock) if fault.at_skewed_clocks else {"POOLED": "1"} if before else {}
     load, lease = Load(dsn, seed, scale), 3.0 if long else 1.0
-    scene = Scene(found, load, random.Random(seed), stack, environment, clock, room, lease, quiet=long)
+    scene = Scene(found, load, random.Random(seed), stack, environment, clock, before, room, lease, quiet=long)
     for _ in range(PROGRAMS):
         scene.hire()
     scene.await_workers(PROGRAMS)

@@ -1,4 +1,5 @@
-"""A worker to be killed: `python worker_process.py DSN LEASE`. CLOCK_OFF_BY may name a file with seconds."""
+"""A worker to be killed: `python worker_process.py DSN LEASE`. In the environment, CLOCK_OFF_BY names a file with seconds,
+and POOLED says that a pooler is before the database."""
 
 from __future__ import annotations
 
@@ -20,4 +21,7 @@ def put_clock_off(by: Path) -> None:
 if __name__ == "__main__":
     if clock := os.environ.get("CLOCK_OFF_BY"):
         put_clock_off(Path(clock))
-    sys.exit(run_worker(Worker(sys.argv[1], handlers=HANDLERS, concurrency=8, lease=float(sys.argv[2]), poll=0.1)))
+    threshold = None if "POOLED" in os.environ else 5
+    dsn, lease = sys.argv[1], float(sys.argv[2])
+    worker = Worker(dsn, handlers=HANDLERS, concurrency=8, lease=lease, poll=0.1, prepare_threshold=threshold)
+    sys.exit(run_worker(worker))
