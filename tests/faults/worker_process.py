@@ -1,5 +1,5 @@
-"""A worker to be killed: `python worker_process.py DSN LEASE`. In the environment, CLOCK_OFF_BY names a file with seconds,
-and POOLED says that a pooler is before the database."""
+"""A worker to be killed: `python worker_process.py DSN LEASE`. In the environment, CLOCK_OFF_BY names a file with
+seconds, and POOLED says that a pooler is before the database."""
 
 from __future__ import annotations
 
