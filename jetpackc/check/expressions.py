@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from jetpackc.check import looks as trees, operators, types
 from jetpackc.check.arguments import Callee, match
@@ -413,7 +414,9 @@ def _not_callable(node: ast.Call, name: str | None, scope: Scope) -> None:
     base, _, called = (name or "").partition(".")
     near = did_you_mean(base, _TREES) if called in {"count", "all", "some"} and scope.lookup(base) is None else None
     if near is None or not isinstance(node.function, ast.Member):
-        scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here")
+        method = node.function.name.text if isinstance(node.function, ast.Member) else ""
+        help = f"write `{method}(x)`: what a function works on stands in its parentheses" if method in FUNCTIONS else ""
+        scope.report.add(type_rules.NOT_CALLABLE, "this is no function", node.function.span, "called here", help=help)
     else:
         scope.report.unknown(name_rules.UNKNOWN_NAME, "name", base, node.function.base.span, _TREES)
 
@@ -435,7 +438,10 @@ def _call(node: ast.Call, scope: Scope) -> ir.Expr | None:
     elif name == "coalesce" and len(node.arguments) > 1:
         operators.fallback(node, scope.report)
     else:
-        scope.report.unknown(name_rules.UNKNOWN_FUNCTION, "function", name, node.function.span, [*FUNCTIONS, "now"])
+        help = f"`x as {name}` converts" if name in get_args(ir.TypeKind) else ""
+        scope.report.unknown(
+            *(name_rules.UNKNOWN_FUNCTION, "function", name, node.function.span, [*FUNCTIONS, "now"]), help=help
+        )
     return None
 
 

@@ -15,6 +15,7 @@ from jetpackc.source import Source, Span
 from jetpackc.syntax.grammar import parser
 from jetpackc.syntax.habits import Edit, known
 from jetpackc.syntax.habits.model import LONE, TYPE
+from jetpackc.syntax.lone import lone
 from jetpackc.syntax.scan import KEYWORDS, tokens
 
 RESERVED = frozenset(
@@ -80,6 +81,7 @@ _UNITS = {
     }.items()
     for name in names.split()
 }
+_DIGITS = "a number is made of digits, with a point if wanted"
 _CHARACTER_HELP = {
     "'": "strings stand in double quotes",
     "`": "strings stand in double quotes",
@@ -105,19 +107,18 @@ def place(error: UnexpectedInput) -> int | None:
 def describe(error: UnexpectedInput, source: Source, offset: int) -> Diagnostic:
     """The diagnostic for what lark could not take at `offset`."""
     accepts = _accepts(error)
-    lone = (
+    alone = (
         _LONE_NAME.search(source.text, max(offset - _LOOK_BACK, 0), offset)
         if "LPAR" in accepts and accepts <= {"LPAR", "DOT"}
         else None
     )
-    start, places = (
-        (lone.start(1), frozenset((LONE,))) if lone else (offset, accepts | {TYPE} if accepts == {"NAME"} else accepts)
-    )
-    edit = known(source.text, start, places) or (known(source.text, offset, accepts) if lone else None)
+    places = frozenset((LONE,)) if alone else accepts | {TYPE} if accepts == {"NAME"} else accepts
+    start = alone.start(1) if alone else offset
+    edit = known(source.text, start, places) or (known(source.text, offset, accepts) if alone else None)
     if edit:
         return _habit(edit, source, offset)
-    if lone:
-        return _no_arrow(lone[1], source.span(lone.start(1), lone.end(1)))
+    if alone:
+        return lone(alone[1], alone.start(1), source)
     expected = _shown(accepts)
     if source.text.startswith("->", offset - 1) and not source.text.startswith("-->", offset - 2):
         offset -= 1  # where a value may stand, lark takes the first half of an arrow for a minus
@@ -159,20 +160,6 @@ def incomplete(error: UnexpectedInput, source: Source, start: int, end: int) -> 
     message = f"this `{words[0][1]}` is not complete"
     span = source.span(last, last + len(word))
     return Diagnostic(rules.SYNTAX_ERROR, message, span, "something is missing behind it", help=_listing(expected))
-
-
-def _no_arrow(word: str, span: Span) -> Diagnostic:
-    """A name where a block may stand can only be an operator's, and this one is not called: more likely a target."""
-    if word == "return":
-        help = "a final state may: `final state done { return … }`"
-        return Diagnostic(rules.SYNTAX_ERROR, "unexpected `return`", span, "a block returns nothing", help=help)
-    known = CONFUSED.get(word)
-    mended = known if known in ("->", "when") else f"-> {word}"
-    fix = Fix(f"write `{mended}`", span, mended)
-    help = "" if mended == "when" else "`->` leads to a state; an operator is called with `(`"
-    return Diagnostic(
-        rules.SYNTAX_ERROR, f"unexpected `{word}`", span, f"did you mean `{mended}`?", help=help, fixes=(fix,)
-    )
 
 
 def _accepts(error: UnexpectedInput) -> frozenset[str]:
@@ -261,6 +248,12 @@ def _bad_number(word: str, span: Span) -> Diagnostic | None:
         fixes = (Fix(f"write `{mended}`", span, mended, safe=True),) if is_number else ()
         label = f"write `{mended}`" if is_number else "write `12` or `12.5`"
         return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, label, fixes=fixes)
+    if re.fullmatch(r"0[xX][0-9A-Fa-f]+", word):
+        fix = Fix(f"write `{int(word, 16)}`", span, str(int(word, 16)), safe=True)
+        label = f"write `{int(word, 16)}`"
+        return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, label, help=_DIGITS, fixes=(fix,))
+    if re.fullmatch(r"\d+(?:\.\d+)?[eE]\d+", word):
+        return Diagnostic(rules.BAD_NUMBER, f"`{word}` is no number", span, "write it out", help=_DIGITS)
     if re.fullmatch(r"(?:\d+[A-Za-z]+)+", word):
         help = "a duration is made of `ms`, `s`, `m`, `h` and `d`, as in `1h30m`"
         mended = re.sub(r"[A-Za-z]+", lambda unit: _UNITS.get(unit[0].lower(), unit[0]), word)

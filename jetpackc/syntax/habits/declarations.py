@@ -89,7 +89,9 @@ BLOCKS: tuple[Habit, ...] = (
         "the zone belongs to `cron`, and stands before `missed`",
         before=r"\bmissed\s+(?P<way>\w+)\s+",
     ),
-    habit(frozenset(("COMMA",)), r"[;|]", ",", "commas part what a list holds", before=r"\s*"),
+    habit(
+        frozenset(("COMMA",)), r"[;|](?!\s*(?:->|\n|\{|when\b))", ",", "commas part what a list holds", before=r"\s*"
+    ),
     habit(
         frozenset(("COMMA",)),
         r"(?=[a-z])",

@@ -110,6 +110,7 @@ _SIGNS: tuple[Habit, ...] = (
         "two comparisons say what lies between",
         before=r"(?P<name>\b[a-z]\w*(?:\.\w+)?)\s+",
     ),
+    habit(MORE | {LONE}, r"mod\b(?=\s*[\w(])", "%", "`%` is the rest of a division"),
     habit(MORE, r"=<", "<=", "`<=` compares"),
     habit(MORE, r"=>(?=\s*\d)", ">=", "`>=` compares", safe=False),
     habit(MORE, r"≤", "<="),
