@@ -8,7 +8,8 @@ import time
 from collections import Counter
 from datetime import timedelta
 
-from jetpack_runtime import AsyncClient, PlainTask, Task, Worker
+import pytest
+from jetpack_runtime import AsyncClient, PlainTask, Task, Worker, claimer
 from shop import execute, running, until, within
 
 
@@ -231,3 +232,38 @@ def test_handlers_that_never_wait_leave_the_loop_its_turn(shop: str) -> None:
 
 async def _at_once(task: Task) -> None:
     await asyncio.sleep(0)
+
+
+def test_who_is_notified_does_not_look_again_and_again(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look is a claim: three more for each task that comes to an idle worker were most of what it cost."""
+    monkeypatch.setattr(claimer, "PAUSES", (0.0, 0.0, 0.0))
+    schedule, wake = claimer.Claimer._schedule, claimer.Claimer.wake
+    pauses: asyncio.Queue[float] = asyncio.Queue()
+    notified = asyncio.Event()
+
+    def scheduled(self: claimer.Claimer, post: claimer.Post, mark: str, found: int) -> None:
+        schedule(self, post, mark, found)
+        if notified.is_set() and not found and not post.stale:
+            pauses.put_nowait(post.look_at - post.looked)
+
+    def woken(self: claimer.Claimer, name: str) -> None:
+        notified.set()
+        wake(self, name)
+
+    async def work(task: Task) -> None:
+        """Its end may be told before or after the next claim."""
+
+    async def idle() -> object:
+        return await execute(shop, "select 1 from jet.worker where idle")
+
+    async def main() -> None:
+        async with AsyncClient(shop) as client, running(Worker(shop, handlers={"shop.job": work}, poll=30)):
+            await until(idle)
+            while not notified.is_set():  # it may be idle before it listens
+                await client.create("shop.job", {"n": 1})
+                await asyncio.sleep(0.1)
+            assert await pauses.get() == pytest.approx(30, abs=1)
+
+    monkeypatch.setattr(claimer.Claimer, "_schedule", scheduled)
+    monkeypatch.setattr(claimer.Claimer, "wake", woken)
+    within(main())

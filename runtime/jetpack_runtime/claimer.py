@@ -35,7 +35,8 @@ BATCH = 500
 """The most tasks claimed in one statement."""
 
 PAUSES = (0.005, 0.020, 0.100)
-"""Seconds to the next looks after one that found nothing: what was being committed meanwhile is there by then."""
+"""Seconds to the next looks after one that found nothing: what was being committed meanwhile is there by then. Where
+notifications come they tell of that."""
 
 BUSY_POLL = 0.1
 """The longest sleep while writers do not notify."""
@@ -54,10 +55,10 @@ IDLE_AFTER, BUSY_AFTER = 2, 3
 
 
 class Post:
-    """Where this worker stands with one machine: the mark to claim from, when to look next, and whether something was
-    committed since the last claim was sent, which that claim may not have seen."""
+    """Where this worker stands with one machine: the mark to claim from, when to look next, when a notification came
+    last, and whether something was committed since the last claim was sent, which that claim may not have seen."""
 
-    __slots__ = ("look_at", "looked", "mark", "mark_until", "misses", "served", "stale")
+    __slots__ = ("heard", "look_at", "looked", "mark", "mark_until", "misses", "served", "stale")
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -66,6 +67,7 @@ class Post:
         self.look_at = 0.0
         self.looked = 0.0
         self.misses = 0
+        self.heard = 0.0
         self.stale = False
 
     @property
@@ -122,6 +124,7 @@ class Claimer:
         self._quiet_rounds = 0
         self._busy_rounds = 0
         self._said_idle = False
+        self._idle_since = 0.0
         self._refresh_at = 0.0
         self.stopping = False
         self._news = asyncio.Event()
@@ -129,6 +132,7 @@ class Claimer:
     def wake(self, name: str) -> None:
         """A machine has work, says a notification."""
         if post := self._posts.get(name):
+            post.heard = monotonic()
             post.look()
             self._news.set()
 
@@ -288,11 +292,17 @@ class Claimer:
             return
         if post.stale:  # what came while the claim was under way
             post.misses = 0
+        elif self._will_hear(post):
+            post.misses = len(PAUSES)
         poll = self._poll if self._said_idle else min(self._poll, BUSY_POLL)
         pause = PAUSES[post.misses] if post.misses < len(PAUSES) else poll
         post.misses += 1
         due = _next_due(mark)
         post.look_at = now + (pause if due is None else min(pause, due))
+
+    def _will_hear(self, post: Post) -> bool:
+        """Do notifications come, and have all writers that did not know yet that this worker is idle had their time."""
+        return self._said_idle and post.heard > self._idle_since + sum(PAUSES)
 
     async def _tell_mood(self, found: int) -> None:
         """Writers notify only while some worker says that it is idle: notifying slows commits down."""
@@ -303,7 +313,7 @@ class Claimer:
             return
         if not self._said_idle and self._quiet_rounds >= IDLE_AFTER:
             await self._link.fetch(sql.WORKER_IDLE, (lease.id, True))
-            self._said_idle = True
+            self._said_idle, self._idle_since = True, monotonic()
             for post in self._posts.values():
                 post.misses = 0
         elif self._said_idle and self._busy_rounds >= BUSY_AFTER:
