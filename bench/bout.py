@@ -22,6 +22,8 @@ from roster import FOLDER, Entry
 
 TIMEOUT = 300.0
 """Seconds that one command, or one drain, may take."""
+PATIENCE = 5.0
+"""Seconds between two looks whether there is still something to wait for."""
 _TICK, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 
 
@@ -172,13 +174,23 @@ class Bout:
     def wait(self, handlers: int, workers: list[Program]) -> float:
         """Wait until so many handlers have begun and nothing is left to do; when that was. Raises BoutError."""
         deadline = time.time() + TIMEOUT
+        look = time.time() + PATIENCE
         while self.executed < handlers:
             self._watch(deadline, workers)
             time.sleep(0.003)
+            if time.time() > look:
+                self._see_that_something_is_left(handlers, workers)
+                look = time.time() + PATIENCE
         while self.one(self.entry.left):
             self._watch(deadline, workers)
             time.sleep(0.005)
         return time.time()
+
+    def _see_that_something_is_left(self, handlers: int, workers: list[Program]) -> None:
+        if not self.one(self.entry.left):
+            time.sleep(0.1)  # what has begun may still be on its way to `progress`
+            if self.executed < handlers:
+                raise BoutError(workers[0].complaint(f"nothing is left, and {self.executed} of {handlers} have begun"))
 
     def _watch(self, deadline: float, workers: list[Program]) -> None:
         for worker in workers:

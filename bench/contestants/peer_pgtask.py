@@ -33,7 +33,7 @@ async def chain(task: Task, params: Any) -> None:
         return 1
 
     for at in range(STEPS):
-        await task.step(f"step {at}", step)
+        await task.step(f"s{at}", step)
 
 
 class Pgtask(Contestant):
