@@ -536,6 +536,11 @@ def test_each_test_begins_with_an_empty_database(cli: Cli, postgres: Server, tmp
 # ---------------------------------------------------------------- what a failure says
 
 
+def test_a_timeline_is_told_in_utc_wherever_the_server_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGTZ", "Asia/Kathmandu")
+    assert "  2026-01-01 00:00:00.000  " in run("create order(number: 1)", "expect state done").out
+
+
 def test_a_wrong_state_is_told_with_the_timeline(run: Run) -> None:
     told = run("create order(number: 1)", "send CANCEL", "expect state done")
     assert told.code == 1

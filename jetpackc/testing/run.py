@@ -30,6 +30,7 @@ def run_tests(
         for test in tests:
             with clones.fresh() as place, psycopg.connect(place, autocommit=True) as connection:
                 connection.execute("set jet.actor to 'the test'")
+                connection.execute("set timezone to 'UTC'")  # in which a story is told, wherever the server is
                 yield _run(program, test, connection, sources)
     finally:
         clones.close()
