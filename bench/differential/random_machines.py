@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
+from random_effects import Fields, Spawnable, State, Writer, walk
 from random_expressions import ENUMS, KINDS, OTHERS, Expressions, Name, literal
-
-Fields = list[Name]
-
-
-@dataclass(frozen=True)
-class Spawnable:
-    """A machine that others may create: its params in order, and which of them must be given."""
-
-    name: str
-    params: Fields
-    required: frozenset[str]
-    queue: bool
 
 
 @dataclass
@@ -97,34 +85,21 @@ def _template(chance: Random) -> str:
 }}"""
 
 
-@dataclass
-class _State:
-    """A state to be written. `goal`: it may be gone to; `queue`: `in` may stand behind its name."""
-
-    name: str
-    role: str
-    inner: list[_State] = field(default_factory=list)
-
-    @property
-    def queue(self) -> bool:
-        return self.role in {"queue", "step"}
-
-
-class _Machine:
+class _Machine(Writer):
     """Writes one machine."""
 
     def __init__(self, name: str, module: Module, known: Sequence[Spawnable], chance: Random) -> None:
-        self.name, self.module, self.known, self.chance = name, module, known, chance
+        self.name, self.events, self.known, self.chance = name, module.events, known, chance
         self.params = _fields("p", chance, 4)
         self.vars = [*_fields("v", chance, 5), Name("n", "int"), Name("s", "text")]
         self.own = {f"OWN{number}": _fields("g", chance, 2) for number in range(chance.randint(0, 2))}
         self.declared = {event: _signature(fields, chance, 0.25, reads=False)[0] for event, fields in self.own.items()}
         self.style = chance.choice(("tree", "tree", "tree", "tree", "task", "gate"))
         self.states = self._tree() if self.style == "tree" else []
-        self.flat = list(_walk(self.states))
+        self.flat = list(walk(self.states))
         self.goals = [state for state in self.flat if state.role != "running"]
-        self.shown = set[str]()  # optional names that a guard or a `set` has shown not to be null, where we are
-        self.wide = False  # whether we are where a task may be in one of several states
+        self.shown = set[str]()
+        self.wide = False
         self.signature, required = _signature(self.params, chance, 0.3)
         self.spawnable = Spawnable(name, self.params, required, self._starts_queued())
 
@@ -213,26 +188,26 @@ class _Machine:
 
     # ------------------------------------------------------------ states
 
-    def _tree(self) -> list[_State]:
+    def _tree(self) -> list[State]:
         count = iter(range(100))
         found = [self._node(count, 0) for _ in range(self.chance.randint(2, 5))]
-        found.append(_State(f"f{next(count)}", "final"))
+        found.append(State(f"f{next(count)}", "final"))
         if self.chance.random() < 0.6:
-            found.append(_State(f"f{next(count)}", "failure"))
-        running = [_State(f"r{state.name}", "running") for state in _walk(found) if state.role == "queue"]
+            found.append(State(f"f{next(count)}", "failure"))
+        running = [State(f"r{state.name}", "running") for state in walk(found) if state.role == "queue"]
         return found + running
 
-    def _node(self, count: object, depth: int) -> _State:
+    def _node(self, count: object, depth: int) -> State:
         number = next(count)  # type: ignore[call-overload]
         roll = self.chance.random()
         if roll < 0.25 and depth < 2:
             inner = [self._node(count, depth + 1) for _ in range(self.chance.randint(1, 3))]
-            return _State(f"c{number}", "composite", inner)
+            return State(f"c{number}", "composite", inner)
         if roll < 0.4:
-            return _State(f"q{number}", "queue")
-        return _State(f"t{number}", "step") if roll < 0.55 else _State(f"s{number}", "plain")
+            return State(f"q{number}", "queue")
+        return State(f"t{number}", "step") if roll < 0.55 else State(f"s{number}", "plain")
 
-    def _state(self, state: _State, parent: _State | None) -> list[str]:
+    def _state(self, state: State, parent: State | None) -> list[str]:
         first = (parent.inner if parent else self.states)[0] is state
         word = "step" if state.role == "step" else "state"
         kind = {"final": "final ", "failure": "failure "}.get(state.role, "")
@@ -242,9 +217,9 @@ class _Machine:
         lines += self._members(state)
         return [*lines, "  }"]
 
-    def _raised(self, state: _State, handled: dict[str, bool]) -> list[str]:
+    def _raised(self, state: State, handled: dict[str, bool]) -> list[str]:
         """An event in answer to which attempts are said to be used up, and what answers that."""
-        free = [event for event in self.module.events if event not in handled and not self._payload(event)]
+        free = [event for event in self.events if event not in handled and not self._payload(event)]
         if not free:
             return []
         event = self.chance.choice(free)
@@ -263,7 +238,7 @@ class _Machine:
     def _step_arguments(self) -> str:
         return self.chance.choice(("", "(max_attempts: 2)", "(max_attempts: 3, backoff: 1s..9s)", "(max_attempts: n)"))
 
-    def _members(self, state: _State) -> list[str]:
+    def _members(self, state: State) -> list[str]:
         self.shown.clear()
         self.wide = state.role == "composite"
         handled: dict[str, bool] = {}
@@ -282,18 +257,18 @@ class _Machine:
             lines += self._raised(state, handled)
         for _ in range(self.chance.randint(1, 4)):
             lines += self._clause(state, handled)
-        if self.chance.random() < 0.15 and (free := [event for event in self.module.events if event not in handled]):
+        if self.chance.random() < 0.15 and (free := [event for event in self.events if event not in handled]):
             lines.append(f"    ignore {self.chance.choice(free)}")
         return lines + [line for _ in range(self.chance.choice((0, 0, 0, 1, 1, 3))) for line in self._timer(state)]
 
-    def _timer(self, state: _State) -> list[str]:
+    def _timer(self, state: State) -> list[str]:
         self.shown.clear()
         made = self._made([]).less
         length = self.chance.choice(("0s", "1s", "7s", "1m", "5m", "1h")) if self._maybe(0.6) else made.of("interval")
         when = f"at {made.of('timestamptz')}" if self._maybe(0.25) else f"after {length}"
         return [f"    {when}{self._when(0.4)} {self._answer(state, [])}"]
 
-    def _enters(self, state: _State) -> list[str]:
+    def _enters(self, state: State) -> list[str]:
         lines = []
         for _ in range(self.chance.choice((0, 0, 1, 1, 2))):
             self.shown.clear()
@@ -307,7 +282,7 @@ class _Machine:
                 lines.append(f"    enter{self._when(0.4)} {{ {self._effects([])} }}")
         return lines
 
-    def _work(self, state: _State) -> list[str]:
+    def _work(self, state: State) -> list[str]:
         self.shown.clear()
         if state.role == "queue":
             count = "{ increment attempts }" if self.chance.random() < 0.7 else ""
@@ -339,129 +314,3 @@ class _Machine:
 
     def _maybe(self, share: float) -> bool:
         return self.chance.random() < share
-
-    # ------------------------------------------------------------ clauses
-
-    def _event(self) -> str:
-        return self.chance.choice([*self.module.events, *self.own])
-
-    def _payload(self, event: str) -> Fields:
-        return self.module.events.get(event, self.own.get(event, []))
-
-    def _clause(self, state: _State, handled: dict[str, bool]) -> list[str]:
-        self.shown.clear()
-        event = self._event()
-        if handled.get(event):
-            return []
-        fields = self._payload(event)
-        shown = ""
-        if event in self.own and fields:
-            shown = self.declared[event]
-        if self.chance.random() < 0.1 and not fields and not handled.get("STOP"):
-            event, shown = f"{event}, STOP" if event != "STOP" else event, ""
-            handled["STOP"] = True
-        guarded = self.chance.random() < 0.45
-        handled[event.partition(",")[0]] = not guarded
-        when = f" when {self._guard(fields)}" if guarded else ""
-        return [f"    on {event}{shown}{when} {self._answer(state, fields)}"]
-
-    def _answer(self, state: _State, fields: Fields) -> str:
-        roll = self.chance.random()
-        if roll < 0.45:
-            goal = self.chance.choice(self.goals)
-            return f"-> {goal.name}{self._delay(goal, fields)}{self._block(fields, 0.6)}"
-        if roll < 0.55 and state.role != "running":
-            return f"reenter{self._block(fields, 0.5)}"
-        if roll < 0.8:
-            return f"{{ {self._effects(fields)} }}"
-        return f"{{ {self._arms(fields)} }}"
-
-    def _arms(self, fields: Fields) -> str:
-        self._made(fields)
-        arms = f"when {self._guard(fields)} {{ {self._effects(fields)} -> {self._goal()} }}"
-        if self._maybe(0.6):
-            arms += f" else when {self._guard(fields)} -> {self._goal()}"
-        return arms + (f" else {{ {self._effects(fields)} }}" if self._maybe(0.6) else "")
-
-    def _goal(self) -> str:
-        return self.chance.choice(self.goals).name
-
-    def _away(self, state: _State) -> str:
-        """A state that is neither this one, nor in it, nor around it."""
-        known = [goal for goal in self.goals if goal not in _walk([state]) and state not in _walk([goal])]
-        return self.chance.choice(known).name
-
-    def _next(self, state: _State) -> str:
-        """A state behind this one, so that all can be reached."""
-        at = self.goals.index(state) if state in self.goals else 0
-        return self.goals[(at + 1) % len(self.goals)].name
-
-    def _delay(self, goal: _State, fields: Fields) -> str:
-        if not goal.queue or self._maybe(0.5):
-            return ""
-        return f" in {self._made(fields).less.of('interval')}"
-
-    def _when(self, share: float) -> str:
-        return f" when {self._guard([])}" if self._maybe(share) else ""
-
-    def _block(self, fields: Fields, share: float) -> str:
-        return f" {{ {self._effects(fields)} }}" if self._maybe(share) else ""
-
-    def _guard(self, fields: Fields) -> str:
-        """A guard; what it may have shown not to be null is not used as optional behind it."""
-        guard = self._made(fields).guard()
-        self.shown.update(re.findall(r"\w+", guard))
-        return guard
-
-    def _made(self, fields: Fields, *, growing: bool = True) -> Expressions:
-        shadowed = {each.text for each in fields}
-        names = [*fields, *(each for each in (*self.params, *self.vars) if each.text not in shadowed)]
-        names = [each for each in names if not each.optional or each.text not in self.shown]
-        leaves = [state.name for state in self.flat if state.role != "step"] if self.wide else []
-        return Expressions(self.chance, names, leaves, growing)
-
-    # ------------------------------------------------------------ effects
-
-    def _effects(self, fields: Fields) -> str:
-        found = [self._effect(fields) for _ in range(self.chance.randint(1, 3))]
-        return " ".join(found)
-
-    def _effect(self, fields: Fields) -> str:
-        roll = self.chance.random()
-        if roll < 0.08 and self.known:
-            return self._spawn(fields)
-        if roll < 0.12:
-            return f"when {self._guard(fields)} {{ fail {self._made(fields).less.of('text')} }}"
-        if roll < 0.2:
-            return "increment n"
-        if roll < 0.24:
-            return f"set attempts = {self.chance.choice(('0', 'attempts + 1', 'attempts - 1', 'n % 5'))}"
-        if roll < 0.34:
-            self._made(fields)
-            return f"when {self._guard(fields)} {{ {self._sets(fields)} }} else {{ {self._sets(fields)} }}"
-        if roll < 0.4:
-            return f"when length(s) < 30 {{ set s = s ++ {self._made(fields).less.of('text')} }}"
-        return self._sets(fields)
-
-    def _sets(self, fields: Fields) -> str:
-        each = self.chance.choice(self.vars)
-        made = self._made(fields, growing=False)
-        value = made.optional(each.kind) if each.optional else made.of(each.kind)
-        if each.kind == "interval" and value != "null":
-            value = f"min(max({made.of('interval')}, 0s - 60d), 60d)"
-        self.shown.add(each.text)
-        return f"set {each.text} = {value}"
-
-    def _spawn(self, fields: Fields) -> str:
-        target = self.chance.choice(self.known)
-        made = replace(self._made(fields, growing=False), depth=2)
-        given = [each for each in target.params if each.text in target.required or self._maybe(0.5)]
-        arguments = ", ".join(
-            f"{each.text}: {made.optional(each.kind) if each.optional else made.of(each.kind)}" for each in given
-        )
-        delay = f" in {literal('interval', self.chance)}" if target.queue and self._maybe(0.5) else ""
-        return f"spawn {'root ' if self._maybe(0.4) else ''}{target.name}({arguments}){delay}"
-
-
-def _walk(states: Sequence[_State]) -> list[_State]:
-    return [found for state in states for found in (state, *_walk(state.inner))]
