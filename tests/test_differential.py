@@ -25,7 +25,6 @@ import server_side  # noqa: E402
 from constants import nodes  # noqa: E402
 from contest_of_two import Both  # noqa: E402
 from random_expressions import ENUMS  # noqa: E402
-from random_steps import Steps  # noqa: E402
 
 
 def test_postgres_and_the_interpreter_agree_on_random_programs(pg: int) -> None:
@@ -64,7 +63,7 @@ def test_a_program_of_the_language_page_does_in_postgres_what_the_page_means(num
     chance = Random(number)
     with closing(server_side.Database(fast, program)) as database:
         both = Both(database, program)
-        chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
+        chosen = both.chosen(chance)
         for _ in range(12):
             both.play(batch.next_round(both, chosen, chance))
         both.compare_all()

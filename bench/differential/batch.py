@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from random import Random
-from time import process_time
+from time import perf_counter
 
 from constants import has_failing_constant
 from contest_of_two import Both, DifferError
@@ -27,7 +28,7 @@ from jetpackc.syntax import ast, parse
 
 NAME = "d"
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (0.001, 0.001, 0.25, 1, 2, 7, 60, 400, 4000))
-ENOUGH = 20.0
+ENOUGH = float(os.environ.get("ENOUGH", "60"))
 """Seconds of this process for making a case smaller."""
 _deadline = [0.0]
 Timed = list[tuple[Step, timedelta]]
@@ -96,7 +97,9 @@ def play(server: Server, seed: str, machines: int, rounds: int) -> Played:
     database = Database(server, program)
     try:
         both = Both(database, program)
-        chosen = {name: Steps(name, machine, chance) for name, machine in both.machines.items()}
+        chosen = {
+            name: Steps(name, machine, chance, hears=name in both.hearing) for name, machine in both.machines.items()
+        }
         try:
             for _ in range(rounds):
                 steps = next_round(both, chosen, chance)
@@ -143,15 +146,16 @@ def next_round(both: Both, chosen: dict[str, Steps], chance: Random) -> Timed:
 
 def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError) -> str:
     """The disagreement with no more machines and steps than it needs, as far as leaving out one by one tells."""
-    _deadline[0] = process_time() + ENOUGH
+    _deadline[0] = perf_counter() + ENOUGH
     machine = differ.machine.partition(".")[2]
     near = _closure(texts, machine) if machine else texts
-    names = {f"{NAME}.{_name(text)}" for text in near}
-    kept = _only(steps, names)
+    kept = _only(steps, {f"{NAME}.{_name(text)}" for text in near})
     found = _replay(server, made, near, kept, differ)
     if found is None:
         near, found = texts, differ
-    for size in (64, 16, 4, 1) if len(kept) < 1000 else ():
+    near, found = _fewer_machines(server, made, near, kept, found)
+    kept = _only(steps, {f"{NAME}.{_name(text)}" for text in near})
+    for size in (256, 64, 16, 4, 1):
         at = 0
         while at < len(kept):
             fewer = kept[:at] + kept[at + size :]
@@ -160,8 +164,8 @@ def _case(server: Server, made: Module, texts: list[str], steps: Timed, differ: 
                 at += size
             else:
                 kept, found = fewer, smaller
-    if len(near) < 4:
-        near, found = _fewer_lines(server, made, near, kept, found)
+    near, found = _fewer_machines(server, made, near, kept, found)
+    near, found = _fewer_lines(server, made, near, kept, found)
     shown = "\n".join(f"  +{wait.total_seconds()}s {step}" for step, wait in kept)
     return f"{found}\n\n{made.text(near)}\nsteps:\n{shown}\n"
 
@@ -178,12 +182,32 @@ def _only(steps: Timed, machines: set[str]) -> Timed:
     return found
 
 
+def _fewer_machines(
+    server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError
+) -> tuple[list[str], DifferError]:
+    """Leave out machines, or put their stubs in their places, many at once or one by one."""
+    stubs = {_name(stub): stub for stub in made.stubs}
+    names, own = [_name(text) for text in texts], differ.machine.partition(".")[2]
+    near = {own, *_made(texts).get(own, ()), *(maker for maker, found in _made(texts).items() if own in found)}
+    chunks = [set(names) - near] if own else []
+    chunks += ({*names[at : at + size]} for size in (16, 4, 1) for at in range(0, len(names), size))
+    for chunk in chunks:
+        gone = chunk - {own}
+        stubbed = [stubs[_name(text)] if _name(text) in gone else text for text in texts]
+        for fewer in ([text for text in texts if _name(text) not in gone], stubbed):
+            found = None if fewer == texts else _replay(server, made, fewer, steps, differ)
+            if found is not None:
+                texts, differ = fewer, found
+                break
+    return texts, differ
+
+
 def _fewer_lines(
     server: Server, made: Module, texts: list[str], steps: Timed, differ: DifferError
 ) -> tuple[list[str], DifferError]:
     """Leave out lines of the machines, such as compile without."""
     for number in range(len(texts)):
-        at = 1
+        at = 1 if texts[number] not in made.stubs else len(texts[number])
         while at < len(lines := texts[number].split("\n")) - 1:
             smaller = [*texts[:number], "\n".join(lines[:at] + lines[at + 1 :]), *texts[number + 1 :]]
             found = _replay(server, made, smaller, steps, differ) if lines[at].startswith("  ") else None
@@ -194,21 +218,26 @@ def _fewer_lines(
     return texts, differ
 
 
+def _made(texts: Sequence[str]) -> dict[str, set[str]]:
+    """Which machines each one makes."""
+    return {_name(text): set(re.findall(r"spawn (?:root )?(\w+)\(", text)) - {"self"} for text in texts}
+
+
 def _closure(texts: list[str], machine: str) -> list[str]:
-    by_name = {_name(text): text for text in texts}
-    wanted, found = [machine], set[str]()
+    """The machines that this one makes, and those that make it, and so on."""
+    made, wanted, found = _made(texts), [machine], set[str]()
     while wanted:
         name = wanted.pop()
-        if name in by_name and name not in found:
+        if name in made and name not in found:
             found.add(name)
-            wanted += re.findall(r"spawn (?:root )?(\w+)\(", by_name[name])
-    return [text for name, text in by_name.items() if name in found]
+            wanted += [*made[name], *(maker for maker, those in made.items() if name in those)]
+    return [text for text in texts if _name(text) in found]
 
 
 def _replay(server: Server, made: Module, texts: list[str], steps: Timed, former: DifferError) -> DifferError | None:
     """Play steps one by one, those of machines that are there, and tell what is wrong with the machine that something
     was wrong with; None, too, when making it smaller took long enough."""
-    if process_time() > _deadline[0]:
+    if perf_counter() > _deadline[0]:
         return None
     try:
         program, found = compiled(made, texts)
@@ -219,7 +248,7 @@ def _replay(server: Server, made: Module, texts: list[str], steps: Timed, former
     database = Database(server, program)
     try:
         both = Both(database, program)
-        both.play_singly(steps)
+        both.play_singly(_only(steps, set(both.machines)))
         both.compare_all()
     except DifferError as differ:
         return differ if differ.machine == former.machine else None

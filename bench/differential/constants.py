@@ -33,7 +33,8 @@ def _fails(expr: ir.Expr, scope: Scope) -> bool:
 def _reads(expr: ir.Expr) -> bool:
     """Whether anything in it changes from one time to the next."""
     return any(
-        isinstance(node, ir.Ref) or (isinstance(node, ir.Call) and node.function == "backoff") for node in nodes(expr)
+        isinstance(node, ir.Ref | ir.Tree) or (isinstance(node, ir.Call) and node.function == "backoff")
+        for node in nodes(expr)
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from random import Random
 from typing import Any
 
-from random_steps import Claim, Create, End, Fire, Ref, Resolve, Retry, Send, Step, Stop, Tick
+from random_steps import Claim, Create, End, Fire, Pump, Ref, Resolve, Retry, Send, Step, Steps, Stop, Tick
 from server_side import Database, read
 
 from jetpackc.interpret import Event, Hop, Task, UndoneError, World
@@ -59,6 +60,11 @@ class Both:
         self._fresh = range(0)
         self._undone = count()
         self.leases: dict[int, list[tuple[int, int]]] = {}
+        pumps = self._database.rows(
+            f"select '{self.module}.' || m.name from jet.machine m where (m.manifest -> 'hears')::boolean"
+        )
+        self.hearing = frozenset(name for (name,) in pumps)
+        """The machines that take messages."""
         self._union = " union all ".join(
             f"select '{self.module}.{name.partition('.')[2]}', id, parent, to_jsonb(t)::text from {name} t "
             "where id > %d"
@@ -88,7 +94,19 @@ class Both:
             self._fresh = range(first, end or self._known + 1)
             self._undone = count(first)
             self._compare(step, answer)
+            self.world.inbox = [
+                one for one in self.world.inbox if self.world.tasks[one.receiver].machine in self.hearing
+            ]
         self.world.now = now
+
+    def chosen(self, chance: Random) -> dict[str, Steps]:
+        """What chooses steps, for each machine."""
+        return {
+            name: Steps(name, machine, chance, hears=name in self.hearing) for name, machine in self.machines.items()
+        }
+
+    def _machine_of_id(self, id: int) -> str:
+        return self.world.tasks[id].machine
 
     def play_singly(self, steps: Sequence[tuple[Step, timedelta]]) -> None:
         """The same, a call each, so that a step finds what the one before made. Raises DifferError."""
@@ -103,13 +121,16 @@ class Both:
             self._rows[id] = read(row)
             self._known = max(self._known, id)
 
-    def _new_id(self, new: Spawned, parent: int | None) -> int:
+    def _new_id(self, new: Spawned, parent: int | None, at: datetime, actor: str) -> int:
         """The id that Postgres gave to such a task in this step; where it undid the step, one it may have given."""
         made = (id for id in self._ids.get((new.machine, parent), ()) if id in self._fresh)
         found = sorted(id for id in made if self._is_free(id))
         if not found:
             return next(filter(self._is_free, self._undone))
-        return next((id for id in found if self._is_made_of(id, new)), found[0])
+        like = [id for id in found if self._is_made_of(id, new)]
+        when = (to_json(at, "timestamptz"), actor)
+        same = (id for id in like if (self._rows[id]["created_at"], self._rows[id]["_creator"]) == when)
+        return next(same, like[0] if like else found[0])
 
     def _is_free(self, id: int) -> bool:
         return id not in self.world.tasks and id not in self.world.given
@@ -166,6 +187,8 @@ class Both:
                 return "select to_jsonb(diff.tick())"
             case Fire():
                 return f"select {step.machine}_fire({step.limit}) -> 'fired'"
+            case Pump():
+                return f"select to_jsonb({step.machine}_pump() is null)" if step.machine in self.hearing else None
 
     def _create_sql(self, step: Create) -> str:
         if step.many:
@@ -208,7 +231,7 @@ class Both:
         match step:
             case Send() | Retry():
                 return step.task[0]
-            case Create() | Claim() | Resolve() | Stop() | Fire():
+            case Create() | Claim() | Resolve() | Stop() | Fire() | Pump():
                 return step.machine
             case Tick():
                 return ""
@@ -235,6 +258,9 @@ class Both:
                 return swept + sum(self.world.fire(machine, 1_000_000) for machine in self.machines)
             case Fire():
                 return self.world.fire(step.machine, step.limit)
+            case Pump():
+                self.world.pump(step.machine)
+                return False
 
     def _there(self, ref: Ref) -> Task:
         task = self._at(ref)
@@ -267,6 +293,7 @@ class Both:
         self.compare_hops()
         for name in self.machines:
             self._compare_rows(name)
+            self._compare_messages(name)
 
     def compare_hops(self, before: str = "9") -> None:
         """Compare every hop before a moment, in ISO. Raises DifferError, for the earliest that differs."""
@@ -291,6 +318,17 @@ class Both:
                 at = (one or other or {})["at"]
                 yield at, DifferError(name, f"hop {key[1]} of task {key[0]}", *_only_differing(one, other))
 
+    def _compare_messages(self, name: str) -> None:
+        """Those that wait, but for news, which Postgres does not write where nobody reads it."""
+        theirs = read(self._database.rows(_their_messages(name))[0][0])
+        waiting = [one for one in self.world.inbox if one.event and self.world.tasks[one.receiver].machine == name]
+        ours = [
+            [one.receiver, one.sender, one.event.name if one.event else None, one.way or None, one.actor]
+            for one in sorted(waiting, key=lambda one: one.receiver)
+        ]
+        if ours != theirs:
+            raise DifferError(name, "messages that wait", theirs, ours)
+
     def _compare_rows(self, name: str) -> None:
         machine = self.machines[name]
         kinds = {each.name: each.type for each in (*machine.params, *machine.vars)}
@@ -301,6 +339,16 @@ class Both:
             one, other = theirs.get(id), ours.get(id)
             if one != other:
                 raise DifferError(name, f"the row of task {id}", *_only_differing(one, other))
+
+
+def _their_messages(machine: str) -> str:
+    return f"""
+      select coalesce(jsonb_agg(jsonb_build_array(m.receiver, m.sender, m.event, m.way, m.actor)
+        order by m.receiver, m.seq), '[]')::text
+      from (select seq, machine, receiver, sender, event, way, actor from jet.inbox union all
+        select seq, machine, receiver, sender, event, way, actor from jet.parked where reason is null) m
+      where m.machine = '{machine}' and m.event <> 'news'
+    """
 
 
 def _is_of_many(step: Step) -> bool:
@@ -330,6 +378,7 @@ def _their_row(row: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
     found = {name: row[name] for name in (*_BUILTIN, *_MOMENTS)}
     found |= {name: exact(row[name], type) for name, type in kinds.items()}
     found |= {"timers": _moments(row.get("_timers") or ()), "due": row.get("_timer_at")}
+    found |= {"deferred": [one["event"] for one in row.get("_deferred") or ()], "result": _json(row.get("_result"))}
     return {**found, "stuck": row.get("_stuck") is not None, "leased": row.get("_worker") is not None}
 
 
@@ -340,7 +389,12 @@ def _our_row(task: Task, kinds: Kinds) -> dict[str, Any]:
     found |= {name: exact(to_json(values[name], type.kind), type) for name, type in kinds.items()}
     found |= {"timers": _moments([to_json(one, "timestamptz") for one in task.timers])}
     found |= {"due": to_json(task.due, "timestamptz")}
+    found |= {"deferred": [event.name for event, _ in task.deferred], "result": _json((task.result or (None,))[0])}
     return {**found, "stuck": task.stuck is not None, "leased": task.lease is not None}
+
+
+def _json(value: Any) -> Any:
+    return exact(value, ir.Type("json"))
 
 
 def _moments(timers: Sequence[str | None]) -> dict[int, str]:

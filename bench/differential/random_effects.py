@@ -10,6 +10,8 @@ from random import Random
 from random_expressions import Expressions, Name, literal
 
 Fields = list[Name]
+BUDGET = "sent"
+"""The var that counts what a task has sent and made; nothing else sets it."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class Spawnable:
     params: Fields
     required: frozenset[str]
     queue: bool
+    familial: bool = False
+    """Whether it takes what tasks of a tree send each other."""
+    returns: bool = False
+    """Whether a new one may turn out to be there already."""
+    states: tuple[str, ...] = ()
+    """What others may count."""
 
 
 @dataclass
@@ -160,7 +168,7 @@ class Writer:
         return self._sets(fields)
 
     def _sets(self, fields: Fields) -> str:
-        each = self.chance.choice(self.vars)
+        each = self.chance.choice([each for each in self.vars if each.text != BUDGET])
         made = self._made(fields, growing=False)
         value = made.optional(each.kind) if each.optional else made.of(each.kind)
         if each.kind == "interval" and value != "null":
@@ -170,13 +178,18 @@ class Writer:
 
     def _spawn(self, fields: Fields) -> str:
         target = self.chance.choice(self.known)
+        return self._new("root" if self._maybe(0.4) or target.returns else "", target, fields)
+
+    def _new(self, word: str, target: Spawnable, fields: Fields, alias: str = "") -> str:
+        """A new task of a machine; of its own, where the word is `self`."""
         made = replace(self._made(fields, growing=False), depth=2)
         given = [each for each in target.params if each.text in target.required or self._maybe(0.5)]
         arguments = ", ".join(
             f"{each.text}: {made.optional(each.kind) if each.optional else made.of(each.kind)}" for each in given
         )
         delay = f" in {literal('interval', self.chance)}" if target.queue and self._maybe(0.5) else ""
-        return f"spawn {'root ' if self._maybe(0.4) else ''}{target.name}({arguments}){delay}"
+        name = {"": target.name, "root": f"root {target.name}"}.get(word, word)
+        return f"spawn {name}({arguments}){alias}{delay}"
 
 
 def walk(states: Sequence[State]) -> list[State]:

@@ -11,7 +11,9 @@ ENUMS = {"colour": ("red", "green", "blue"), "tier": ("free", "pro")}
 KINDS = ("int", "int", "int", "bigint", "numeric", "float", "text", "text", "bool", "interval", "timestamptz", "date")
 OTHERS = ("uuid", "colour", "tier", "json", "bytes", "int[]", "text[]", "colour[]")
 PIECES = ("a", "B", "xyz", " ", "0", "12", "-3", "it's", 'say \\"x\\"', "a\\\\b", "%", "\\n", "日", "null", "$$")
-_VARY = frozenset(("now", "attempts", "depth", "id", "parent", "root", "state", "created_at", "entered_at"))
+_VARY = frozenset(
+    ("now", "children", "subtree", "attempts", "depth", "id", "parent", "root", "state", "created_at", "entered_at")
+)
 _WORD = re.compile(r"(?<![a-z0-9_])[a-z_][a-z0-9_]*")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 UUIDS = ("0198c0de-0000-7000-8000-000000000000", "6ba7b810-9dad-11d1-80b4-00c04fd430c8")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from random_effects import Fields, Spawnable, State, Writer, walk
+from random_effects import BUDGET, Fields, Spawnable, State, walk
 from random_expressions import ENUMS, KINDS, OTHERS, Expressions, Name, literal
+from random_trees import FREE, HAILS, Kin, plain_spawn
 
 
 @dataclass
@@ -28,16 +29,18 @@ class Module:
 def module(name: str, machines: int, chance: Random) -> Module:
     """A module of so many machines. Its events, enums, operators and templates are random too."""
     events = {f"E{number}": _fields("f", chance, 3) for number in range(7)} | {"GO": [], "STOP": []}
+    events |= {event: _fields("h", chance, 2) for event in HAILS}
     head = [f"module {name}", *(f"enum {enum} {{ {', '.join(values)} }}" for enum, values in ENUMS.items())]
     head += [f"event {event}{_signature(fields, chance, 0.25, reads=False)[0]}" for event, fields in events.items()]
-    head += [_operator(), _template(chance)]
+    head += [*(f"event {event}" for event in FREE), _operator(), _template(chance)]
     made = Module(events, head)
-    known: list[Spawnable] = []
+    found: list[_Machine] = []
     for number in range(machines):
-        machine = _Machine(f"m{number}", made, known[-6:], chance)
-        made.machines.append(machine.text())
-        made.stubs.append(machine.stub())
-        known.append(machine.spawnable)
+        found.append(_Machine(f"m{number}", made, [each.spawnable for each in found[-6:]], chance))
+    for machine in found:
+        machine.parents = machine.fertile or any(machine.spawnable in each.kids for each in found)
+    made.machines += (machine.text() for machine in found)
+    made.stubs += (machine.stub() for machine in found)
     return made
 
 
@@ -85,23 +88,31 @@ def _template(chance: Random) -> str:
 }}"""
 
 
-class _Machine(Writer):
+class _Machine(Kin):
     """Writes one machine."""
 
     def __init__(self, name: str, module: Module, known: Sequence[Spawnable], chance: Random) -> None:
         self.name, self.events, self.known, self.chance = name, module.events, known, chance
         self.params = _fields("p", chance, 4)
-        self.vars = [*_fields("v", chance, 5), Name("n", "int"), Name("s", "text")]
         self.own = {f"OWN{number}": _fields("g", chance, 2) for number in range(chance.randint(0, 2))}
         self.declared = {event: _signature(fields, chance, 0.25, reads=False)[0] for event, fields in self.own.items()}
         self.style = chance.choice(("tree", "tree", "tree", "tree", "task", "gate"))
+        self.familial = self.style == "tree" and self._maybe(0.6)
+        self.fertile = self.familial and self._maybe(0.3)
+        single = [each for each in known if not each.returns]
+        self.kids = chance.sample(single, min(len(single), chance.choice((0, 1, 1, 2, 3)))) if self.familial else []
+        self.vars = [*_fields("v", chance, 5), Name("n", "int"), Name("s", "text"), *self._own_vars()]
         self.states = self._tree() if self.style == "tree" else []
         self.flat = list(walk(self.states))
         self.goals = [state for state in self.flat if state.role != "running"]
         self.shown = set[str]()
         self.wide = False
         self.signature, required = _signature(self.params, chance, 0.3)
-        self.spawnable = Spawnable(name, self.params, required, self._starts_queued())
+        self.uniques = self._uniques()
+        returns = any(line.endswith("return") for line in self.uniques)
+        self.fertile = self.fertile and not returns
+        states = tuple(f"{name}.{state.name}" for state in self.flat) or ("done" if self.style == "task" else "broken",)
+        self.spawnable = Spawnable(name, self.params, required, self._starts_queued(), self.familial, returns, states)
 
     def _starts_queued(self) -> bool:
         first = self.states[0] if self.states else None
@@ -118,7 +129,7 @@ class _Machine(Writer):
         lines = [
             f"machine {self.name}{self.signature}{base[self.style]} {{",
             *self._priority(),
-            *self._uniques(),
+            *self.uniques,
             *self._vars(),
         ]
         lines += self._body()
@@ -126,9 +137,14 @@ class _Machine(Writer):
 
     def stub(self) -> str:
         """A plain machine with the same params, and a queue to begin with if this one has."""
+        family = ""
+        if self.familial:
+            made = " ".join(plain_spawn(kid, self.chance) for kid in self.kids)
+            family = f" on {', '.join(HAILS)} {{ increment attempts }}" + f" on GROW {{ {made} }}" * bool(made)
         if self._starts_queued():
-            return f'machine {self.name}{self.signature} is task {{ state running {{ run "x:y" }} }}'
-        return f"machine {self.name}{self.signature} {{ initial state s0 {{ on GO -> f1 }} final state f1 }}"
+            family += " on GO { increment attempts }"
+            return f'machine {self.name}{self.signature} is task {{ state running {{ run "x:y" }}{family} }}'
+        return f"machine {self.name}{self.signature} {{ initial state s0 {{ on GO -> f1 }} final state f1{family} }}"
 
     def _body(self) -> list[str]:
         if self.style == "task":
@@ -142,6 +158,7 @@ class _Machine(Writer):
             lines.append(f"  on STOP{self._when(0.3)} -> {target}")
         if self._maybe(0.2) and not any(state.role in {"queue", "step"} for state in self.flat):
             lines.append("  on GO reenter")
+        lines += self._family()
         if self.chance.random() < 0.3:
             lines.append(f"  on {self._event()}{self._when(0.5)} {{ {self._sets([])} }}")
         return lines
@@ -155,8 +172,8 @@ class _Machine(Writer):
     def _uniques(self) -> list[str]:
         names = [
             each.text
-            for each in (*self.params, *self.vars[:-2])
-            if each.kind in {"int", "colour", "bool", "tier", "date"}
+            for each in (*self.params, *self.vars)
+            if each.kind in {"int", "colour", "bool", "tier", "date"} and each.text not in {"n", BUDGET}
         ]
         if not names or self.chance.random() > 0.25:
             return []
@@ -167,8 +184,8 @@ class _Machine(Writer):
 
     def _vars(self) -> list[str]:
         scope = Expressions(self.chance, self.params, builtins=False, depth=2)
-        lines = []
-        for each in self.vars:
+        lines = [f"  var {BUDGET}: int = 0"] * self.familial
+        for each in (each for each in self.vars if each.text != BUDGET):
             mark = "?" if each.optional else ""
             value = f" = {scope.of(each.kind)}" if not each.optional or self.chance.random() < 0.3 else ""
             lines.append(f"  var {each.text}: {each.kind}{mark}{value}")
@@ -190,7 +207,8 @@ class _Machine(Writer):
 
     def _tree(self) -> list[State]:
         count = iter(range(100))
-        found = [self._node(count, 0) for _ in range(self.chance.randint(2, 5))]
+        most = 3 if self.familial else 5  # what one does alone is seen in the others
+        found = [self._node(count, int(self.familial)) for _ in range(self.chance.randint(2, most))]
         found.append(State(f"f{next(count)}", "final"))
         if self.chance.random() < 0.6:
             found.append(State(f"f{next(count)}", "failure"))
@@ -248,6 +266,7 @@ class _Machine(Writer):
         if state.role in {"queue", "step", "running"}:
             lines += self._work(state)
         if state.role in {"final", "failure"}:
+            lines += self._returned()
             return lines + ([f"    on {self._event()} -> {self._goal()}"] if self.chance.random() < 0.5 else [])
         self.shown.clear()
         guard = self._when(0.3)
@@ -257,6 +276,7 @@ class _Machine(Writer):
             lines += self._raised(state, handled)
         for _ in range(self.chance.randint(1, 4)):
             lines += self._clause(state, handled)
+        lines += self._news(state)
         if self.chance.random() < 0.15 and (free := [event for event in self.events if event not in handled]):
             lines.append(f"    ignore {self.chance.choice(free)}")
         return lines + [line for _ in range(self.chance.choice((0, 0, 0, 1, 1, 3))) for line in self._timer(state)]

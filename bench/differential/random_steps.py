@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from random_effects import BUDGET
 from random_expressions import ENUMS, UUIDS
 
 from jetpackc.interpret import Task
@@ -92,15 +93,24 @@ class Fire:
     limit: int
 
 
-Step = Create | Send | Claim | Resolve | Retry | Stop | Tick | Fire
+@dataclass(frozen=True)
+class Pump:
+    """Messages that wait for tasks of the machine are applied."""
+
+    machine: str
+
+
+Step = Create | Send | Claim | Resolve | Retry | Stop | Tick | Fire | Pump
+MANY = 40
+"""Tasks of a machine, from which on nothing is done that may make more."""
 
 
 class Steps:
     """Chooses steps for one machine, looking at where its tasks are."""
 
-    def __init__(self, name: str, machine: ir.Machine, chance: Random) -> None:
-        self.name, self.machine, self.chance = name, machine, chance
-        self.vars = {var.name: var.type for var in machine.vars}
+    def __init__(self, name: str, machine: ir.Machine, chance: Random, *, hears: bool = False) -> None:
+        self.name, self.machine, self.chance, self.hears = name, machine, chance, hears
+        self.vars = {var.name: var.type for var in machine.vars if var.name != BUDGET}
         self.events = {each.event: each.fields for each in machine.signatures if each.event not in chart.LIFECYCLE}
         self.works = bool(chart.claimable(machine))
         self.timed = any(state.timers for state in machine.states)
@@ -110,6 +120,10 @@ class Steps:
         """Something to do. `leases`: how many there were on each task."""
         if not tasks or (len(tasks) < 4 and self.chance.random() < 0.3):
             return self._create()
+        if len(tasks) >= MANY:
+            return Retry((self.name, self.chance.randrange(len(tasks))))
+        if self.hears and self.chance.random() < 0.3:
+            return Pump(self.name)
         if self.timed and self.chance.random() < 0.2:
             return Fire(self.name, self.chance.choice((1, 2, 100)))
         roll = self.chance.random()

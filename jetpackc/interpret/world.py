@@ -26,8 +26,8 @@ from jetpackc.values.errors import BAD_CALL, CONFLICT, NO_TASK, UndoneError
 from jetpackc.values.fields import called
 from jetpackc.values.text import Enums
 
-NewId = Callable[[Spawned, int | None], int]
-"""Gives the id of a new task: what it is made of, and its parent."""
+NewId = Callable[[Spawned, int | None, datetime, str], int]
+"""Gives the id of a new task: what it is made of, its parent, when and by whom it is made."""
 
 NO_TIME = timedelta()
 SWEEPER = "jet.tick"
@@ -66,7 +66,7 @@ class World(Trees):
             enums = {enum.name: enum.values for enum in (*module.enums, *module.imported)}
             self._machines |= {f"{module.name}.{machine.name}": (machine, enums) for machine in module.machines}
         ids = count(1)
-        self._new_id = new_id or (lambda _new, _parent: next(ids))
+        self._new_id = new_id or (lambda *_: next(ids))
         self._tokens = count(1)
         self._resolved: set[int] = set()
         self._lanes = Lanes()
@@ -360,14 +360,14 @@ class World(Trees):
         if twin is not None:
             return twin, False
         other = self._there(new)
-        return replace(new, id=self._give(new, parent) if other is None else other.id), True
+        return replace(new, id=self._give(new, parent, dispatch.at, dispatch.actor) if other is None else other.id), True
 
     def _are_one(self, one: Spawned, new: Spawned) -> bool:
         unique, _ = conflict(self._machines[new.machine][0], self._sketch(new), [self._sketch(one)]) or (None, None)
         return unique is not None and unique.verdict == "return"
 
-    def _give(self, new: Spawned, parent: Task | None) -> int:
-        id = self._new_id(new, None if new.root or parent is None else parent.id)
+    def _give(self, new: Spawned, parent: Task | None, at: datetime, actor: str) -> int:
+        id = self._new_id(new, None if new.root or parent is None else parent.id, at, actor)
         self.given.add(id)
         return id
 
@@ -394,7 +394,7 @@ class World(Trees):
         """Tasks: one more row; or, under `unique … or return`, the one that is there."""
         machine, enums = self._machines[new.machine]
         above = None if new.root else parent
-        id = new.id if new.id is not None else self._give(new, parent)
+        id = new.id if new.id is not None else self._give(new, parent, at, actor)
         if id in self.tasks:
             return id
         task = Task(id, new.machine, machine.initial, {}, {}, at, at, at, root=id, key=new.key)
@@ -430,7 +430,7 @@ class World(Trees):
         for new in dispatch.spawned:
             id = new.id
             if not new.root and not (self._there(new) if id is None else id in self.tasks):
-                id = self._give(new, task) if id is None else id
+                id = self._give(new, task, dispatch.at, dispatch.actor) if id is None else id
                 born[id] = self.as_known(new.machine, self._machines[new.machine][0].initial)
             self.outbox.spawned.append((task, replace(new, id=id), dispatch.at, dispatch.actor))
         self.know(task, born)
