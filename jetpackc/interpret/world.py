@@ -360,7 +360,8 @@ class World(Trees):
         if twin is not None:
             return twin, False
         other = self._there(new)
-        return replace(new, id=self._give(new, parent, dispatch.at, dispatch.actor) if other is None else other.id), True
+        id = self._give(new, parent, dispatch.at, dispatch.actor) if other is None else other.id
+        return replace(new, id=id), True
 
     def _are_one(self, one: Spawned, new: Spawned) -> bool:
         unique, _ = conflict(self._machines[new.machine][0], self._sketch(new), [self._sketch(one)]) or (None, None)
