@@ -11,7 +11,7 @@ from jetpackc.ir import model as ir
 from jetpackc.records import dataclass
 from jetpackc.values import functions, operators
 from jetpackc.values.convert import cast, element, literal
-from jetpackc.values.text import Enums
+from jetpackc.values.text import Enums, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Scope:
                 operand = self._value(expr.operand)
                 return None if operand is None else operators.member(operand, self._value(expr.key))
             case ir.Tree(of="children", function="results"):
-                return self.results()
+                return Json(self.results())
             case ir.Tree(of, function, names):
                 return self._look(of, function, names)
             case ir.Array():
