@@ -21,8 +21,8 @@ from bout import BoutError
 from environments import InstallError, command
 from outcome import Results
 from plots import draw
-from rig import Rig
 from roster import FLOOR, OURS, Entry, RosterError, entries, find
+from stand import Rig
 from workloads import QUICK, WORKLOADS, Size, Workload
 
 ALWAYS = [OURS, FLOOR, f"{FLOOR}@500", "floor-delete"]

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 from contestants.protocol import CHILDREN, SLOT, SLOTS, STEPS
 from environments import command
-from rig import Connection, Rig
 from roster import FOLDER, Entry
+from stand import Connection, Rig
 
 TIMEOUT = 300.0
 """Seconds that one command, or one drain, may take."""

@@ -6,7 +6,7 @@ from statistics import median
 
 import psycopg
 from psycopg.types.json import Jsonb
-from rig import Connection, Rig
+from stand import Connection, Rig
 
 from jetpackc.check import compile_sources
 from jetpackc.emit import emit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bout import bout, handlers_of, numbers_of
 from outcome import Figures, Outcome
-from rig import Rig
 from roster import Entry
+from stand import Rig
 
 from workloads.workload import Size, Workload, spending
 

@@ -12,8 +12,8 @@ from statistics import fmean
 import psycopg
 from bout import Bout, BoutError, Program, bout
 from outcome import Outcome, Series
-from rig import Rig
 from roster import Entry
+from stand import Rig
 
 from workloads.workload import Size, Workload
 

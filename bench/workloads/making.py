@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bout import Bout, BoutError, bout
 from outcome import Outcome
-from rig import Rig
 from roster import Entry
+from stand import Rig
 
 from workloads.workload import Size, Workload, spending
 

@@ -18,8 +18,8 @@ import psycopg
 from bout import Bout, bout
 from jetpack_runtime import Task, Worker
 from outcome import Figures, Outcome
-from rig import Connection, Rig
 from roster import Entry
+from stand import Connection, Rig
 
 from workloads.workload import Size, Workload
 

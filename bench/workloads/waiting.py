@@ -7,8 +7,8 @@ import time
 
 from bout import bout
 from outcome import Outcome
-from rig import Rig
 from roster import Entry
+from stand import Rig
 
 from workloads.workload import Size, Workload, spending
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from outcome import Figures, Outcome
-from rig import Rig, Spent
 from roster import Entry
+from stand import Rig, Spent
 
 
 @dataclass(frozen=True)
