@@ -186,6 +186,8 @@ TEST_SAFE = {
     "dispatch NEXT": "send NEXT",
     "raise NEXT": "send NEXT",
     "stub work return ()": "stub work returns ()",
+    "stub work return 1": "stub work returns (1)",
+    'stub work => "ok"': 'stub work returns ("ok")',
     'stub work throws "no"': 'stub work raises "no"',
     'stub work raise "no"': 'stub work raises "no"',
 }

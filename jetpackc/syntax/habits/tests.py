@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jetpackc.syntax.habits.model import Habit, habit
+from jetpackc.syntax.habits.model import LITERAL, Habit, habit
 
 _TEST = frozenset(("_EXPECT",))
 _ENDING = frozenset(("_RETURNS",))
@@ -23,6 +23,12 @@ TESTS: tuple[Habit, ...] = (
     habit(_TEST, r"(?:spawn|start|new|given)\b", "create", "`create` makes a task"),
     habit(_TEST, r"(?:child|subtask|descendant|spawns)\b", "spawned", "`spawned` names a task of a tree"),
     habit(_TEST, r"(?:emit|dispatch|post|raise)\b", "send", "`send` sends an event to a task"),
+    habit(
+        _ENDING,
+        rf"(?:return|answers|gives|=>)[ \t]*{LITERAL}",
+        lambda groups: f"returns ({groups['literal']})",
+        _STUB_HELP,
+    ),
     habit(_ENDING, r"(?:return|answers|gives|=>)(?!\w)", "returns", _STUB_HELP),
     habit(_ENDING, r"(?:raise|throws|throw|fails|errors)\b", "raises", _STUB_HELP),
     habit(_ENDING, r"(?:crashes|crash|die|expires|vanishes)\b", "dies", "`stub WORK dies`: its worker is gone"),
