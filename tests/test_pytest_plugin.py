@@ -109,6 +109,20 @@ def run(project: Path, postgres: Server) -> RunPytest:
     return call
 
 
+def test_a_stub_of_what_is_not_there_is_told_at_once(run: RunPytest) -> None:
+    told = run(
+        "import pytest\nfrom jetpack_runtime import HandlerError, UnknownMachine\n\n\n"
+        "def test_slips(jetpack):\n"
+        "    with pytest.raises(HandlerError, match='no state `chargin` that a handler works') as slip:\n"
+        "        jetpack.stub('shop.order.chargin', None)\n"
+        "    assert 'charging' in slip.value.hint\n"
+        "    with pytest.raises(UnknownMachine, match='no machine `shop.ordre`') as slip:\n"
+        "        jetpack.stub('shop.ordre.charging', None)\n"
+        "    assert 'shop.order' in slip.value.hint\n"
+    )
+    assert "1 passed" in told.stdout
+
+
 def test_a_test_has_its_database_its_time_and_its_stubs(run: RunPytest) -> None:
     told = run(
         "def test_paid(jetpack):\n"

@@ -40,14 +40,14 @@ def machine_of(key: str) -> str:
 
 def bind(machine: Machine, handlers: Handlers) -> dict[str, Binding]:
     """A binding for each running state of this machine. Raises HandlerError."""
-    given = _given(machine, handlers)
-    return {state: _binding(machine, state, work, given.get(work.name)) for state, work in machine.work.items()}
+    found = given(machine, handlers)
+    return {state: _binding(machine, state, work, found.get(work.name)) for state, work in machine.work.items()}
 
 
-def _given(machine: Machine, handlers: Handlers) -> dict[str, Handler | str]:
-    """The handlers bound to this machine, by the name of the work."""
+def given(machine: Machine, handlers: Handlers) -> dict[str, Handler | str]:
+    """The handlers bound to this machine, by the name of the work. Raises HandlerError for a work that it has not."""
     names = {work.name for work in machine.work.values()}
-    given: dict[str, Handler | str] = {}
+    found: dict[str, Handler | str] = {}
     for key, handler in handlers.items():
         if machine_of(key) != machine.qualified:
             continue
@@ -56,8 +56,8 @@ def _given(machine: Machine, handlers: Handlers) -> dict[str, Handler | str]:
             (name,) = names
         if name not in names:
             raise HandlerError(_no_such_state(machine, key, name), did_you_mean(name, names))
-        given[name] = handler
-    return given
+        found[name] = handler
+    return found
 
 
 def _no_such_state(machine: Machine, key: str, name: str) -> str:

@@ -21,8 +21,9 @@ from psycopg import sql
 
 from . import sql as runtime_sql
 from .client import Client
-from .errors import JetpackError
-from .handlers import Handler, machine_of
+from .errors import JetpackError, UnknownMachine, did_you_mean
+from .handlers import Handler, given, machine_of
+from .manifest import read
 from .timeline import timeline
 from .worker import Worker
 
@@ -54,8 +55,8 @@ class Sandbox:
     def stub(self, work: str, *answers: Any) -> None:
         """What the handler of `module.machine.state` answers, in place of the one that `run` names: one answer a run,
         the last again and again. An exception is raised, any other value returned. A single function takes the
-        handler's place altogether."""
-        machine_of(work)
+        handler's place altogether. Raises UnknownMachine, HandlerError for a work that no machine has."""
+        self._need(work)
         if len(answers) == 1 and callable(answers[0]) and not isinstance(answers[0], type):
             self._stubs[work] = answers[0]
             return
@@ -68,6 +69,13 @@ class Sandbox:
             return found
 
         self._stubs[work] = answer
+
+    def _need(self, work: str) -> None:
+        name = machine_of(work)
+        machines = {f"{row[0]}.{row[1]}": row for row in self.connection.execute(runtime_sql.MANIFESTS)}
+        if name not in machines:
+            raise UnknownMachine(f"the program has no machine `{name}`", did_you_mean(name, machines))
+        given(read(*machines[name]), {work: ""})
 
     # ------------------------------------------------------------ time
 
