@@ -46,7 +46,7 @@ class Pair:
     def __init__(self, db: Db, machine: str, seed: int) -> None:
         self.db, self.machine, self.chance = db, machine, random.Random(seed)
         self.ids: list[int] = []
-        self.world = World(program(MACHINES), self.now(), lambda _new, _parent: self.ids[-1])
+        self.world = World(program(MACHINES), self.now(), lambda *_: self.ids[-1])
         self.workers = {name: db.worker(name) for name in ("u", "v")}
         self.marks: dict[str, Any] = {}
         self.tokens: dict[int, tuple[str, int, Any]] = {}

@@ -164,7 +164,7 @@ class Pair:
         found: datetime = self.db.value("select jet.now()")
         return found
 
-    def _new_id(self, new: Spawned, parent: int | None) -> int:
+    def _new_id(self, new: Spawned, parent: int | None, _at: datetime, _actor: str) -> int:
         known = [*self.world.tasks, *self.world.given]
         among = "" if new.machine == "m.board" else "and name = %s"
         query = f"select min(id) from {new.machine} where parent is not distinct from %s and id <> all(%s) {among}"
