@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from jetpackc.interpret import UndoneError, World
 
 sys.path.append(str(Path(__file__).parent / "database"))
+from test_db_random_trees import MACHINES as FOUND
 from test_db_trees import MACHINES
 
 EVENTS: dict[str, list[str]] = {
@@ -119,6 +120,19 @@ def test_one_that_is_there_already_is_no_child_and_is_not_counted() -> None:
     assert (world.tasks[id].state, world.tasks[id].vars["left"]) == ("done", 2)
     full = world.create("m.round", {"rooms": [1]}, "postgres")
     assert world.send(full, "GO", {}, "postgres").state == "done"
+
+
+def test_an_event_that_moves_a_stuck_task_on_lets_it_hear_what_came_meanwhile() -> None:
+    world = World(program(FOUND), datetime(2026, 1, 1, tzinfo=UTC))
+    counter, asker = (world.create(f"m.{machine}", {}, "postgres") for machine in ("counter", "asker"))
+    for bad in (True, False, False):
+        world.send(asker, "TELL", {"to": counter, "bad": bad}, "postgres")
+        world.pump("m.counter")
+    world.send(counter, "NUDGE", {}, "postgres")
+    world.send(asker, "TELL", {"to": counter, "bad": False}, "postgres")
+    assert world.send(counter, "CANCEL", {}, "postgres").state == "calm"
+    world.pump("m.counter")
+    assert world.tasks[counter].vars == {"n": 4, "log": "ccc"}
 
 
 NULLS = """\

@@ -391,6 +391,7 @@ def _send(shape: Shape) -> list[SqlObject]:
         missing_hint=literal(f"the ids of all its tasks: select id from {shape.names.table}"),
         refusals=uniques.refusals(shape),
         unmet=uniques.unmet(shape),
+        hears=shape.company.hears,
     )
     found = [function(name, text, "bigint, text, jsonb, text")]
     return [*found, *(_send_event(shape, event, fields) for event, fields in events.items())]

@@ -201,7 +201,7 @@ def _sort_out(shape: Shape) -> list[str]:
             "if v_one ->> 'way' = 'siblings' then",
             "  -- From one of its children to the others.",
             "  v_posts := coalesce(v_posts, '[]') || jsonb_build_object('way', 'children', 'event', v_one ->> 'event', 'payload', v_one -> 'payload',",
-            "    'but', v_one -> 'sender');",
+            "    'but', v_one -> 'sender', 'actor', v_one -> 'actor');",
             "  continue queue;",
             "end if;",
         ]
@@ -209,7 +209,8 @@ def _sort_out(shape: Shape) -> list[str]:
         if company.says:
             lines += [
                 "if v_one ->> 'way' = 'subtree' then",
-                "  v_posts := coalesce(v_posts, '[]') || jsonb_build_object('way', 'subtree', 'event', v_one ->> 'event', 'payload', v_one -> 'payload');",
+                "  v_posts := coalesce(v_posts, '[]') || jsonb_build_object('way', 'subtree', 'event', v_one ->> 'event', 'payload', v_one -> 'payload',",
+                "    'actor', v_one -> 'actor');",
                 "end if;",
             ]
         passing = tuple(sorted(event for event in company.spread if not shape.kin.takes(shape.names.label, event)))
@@ -248,7 +249,7 @@ def posts(shape: Shape, *, born: bool) -> list[str]:
 
 def _said() -> list[str]:
     return [
-        "select 1, n.id, p.ordinality, p.value || jsonb_build_object('sender', n.id, 'actor', n._actor, 'at', n._at)",
+        "select 1, n.id, p.ordinality, jsonb_build_object('sender', n.id, 'actor', n._actor, 'at', n._at) || p.value",
         "from n cross join lateral jsonb_array_elements(n._posts) with ordinality p where n._posts is not null",
     ]
 

@@ -75,7 +75,7 @@ class Shape:
     @cached_property
     def context(self) -> Context:
         """For the statements of the step function."""
-        return Context(self.module, self.machine, self.row_scope)
+        return Context(self.module, self.machine, self.row_scope, hears=self.company.hears)
 
     @property
     def plain(self) -> bool:

@@ -39,6 +39,8 @@ class Context:
     """The state that `reenter` means where the statements stand."""
     meets: Callable[[ir.Spawn], Meets | None] | None = None
     """What a spawn may meet, where it matters which task it is."""
+    hears: bool = False
+    """Whether one update may be several dispatches, each with its own actor and time."""
 
     @property
     def var_names(self) -> frozenset[str]:
@@ -210,6 +212,7 @@ def _send(node: ir.Send, context: Context) -> Lines:
     told = [f"'way', '{way}', 'event', {literal(node.event)}, 'payload', {payload}"]
     told += [f"'receiver', {to}"] if to != "null" else []
     told += ["'but', new.id"] if way == "siblings" else []
+    told += ["'actor', new._actor, 'at', v_now"] if context.hears else []
     line = f"v_posts := coalesce(v_posts, '[]') || jsonb_build_object({', '.join(told)});"
     if to in {"null", "new.root"}:
         yield line

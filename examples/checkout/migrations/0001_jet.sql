@@ -831,6 +831,18 @@ begin
     constraint parked_pkey primary key (receiver, seq)
   );
 
+  -- What came while a task was stuck waits for a pump again, where it stood in the order.
+  create or replace function jet.unpark(_machine text, _task bigint) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $body$
+  begin
+    with m as (
+      delete from jet.parked p where p.receiver = _task and p.machine = _machine and p.reason is null returning p.*)
+    insert into jet.inbox (seq, machine, receiver, event, payload, way, sender, actor, at)
+      select m.seq, m.machine, m.receiver, m.event, m.payload, m.way, m.sender, m.actor, m.at from m;
+    perform jet.wake(_machine);
+  end
+  $body$;
+
   -- Two counts by key as one; null where nothing is left.
   create or replace function jet.add(_a jsonb, _b jsonb) returns jsonb
   language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $body$
