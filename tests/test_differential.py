@@ -43,8 +43,8 @@ def fast(pg: int) -> Iterator[Server]:
 
 
 def is_unknown(node: object) -> bool:
-    """Whether the interpreter has no such thing, or has not been held to it with random claims."""
-    return isinstance(node, ir.Limit | ir.Schedule)
+    """Whether the interpreter has no such thing."""
+    return isinstance(node, ir.Schedule)
 
 
 SHOWN = blocks(ROOT / "docs" / "language.md", "jet")

@@ -171,8 +171,7 @@ class Both:
                 call = f"_send({task.id if task else 0}, {', '.join(map(quoted, given))})"
                 return f"select jsonb_build_array(applied, state) from {task.machine}{call}" if task else None
             case Claim():
-                rows = "jsonb_agg(jsonb_build_array(id, token, attempt, state)) filter (where id is not null)"
-                return f"select {rows} from {step.machine}_claim({self._worker(step.machine).id}, {step.limit})"
+                return self._claim_sql(step)
             case Resolve():
                 found = [each for end in step.ends if (each := self._end_json(end))]
                 call = f"{step.machine}_resolve({self._worker(step.machine).id}, {quoted(json_text(found))})"
@@ -189,6 +188,17 @@ class Both:
                 return f"select {step.machine}_fire({step.limit}) -> 'fired'"
             case Pump():
                 return f"select to_jsonb({step.machine}_pump() is null)" if step.machine in self.hearing else None
+
+    def _claim_sql(self, step: Claim) -> str:
+        """A claim from the lane on that the mark of the worker's last one tells."""
+        worker = self._worker(step.machine).id
+        rows = "jsonb_agg(jsonb_build_array(id, token, attempt, state)) filter (where id is not null)"
+        mark = f"(select mark from diff.marks where worker = {worker})"
+        return (
+            f"with c as materialized (select * from {step.machine}_claim({worker}, {step.limit}, {mark})), kept as ("
+            f"insert into diff.marks select {worker}, mark from c where mark ? 'lane' "
+            f"on conflict (worker) do update set mark = excluded.mark) select {rows} from c"
+        )
 
     def _create_sql(self, step: Create) -> str:
         if step.many:

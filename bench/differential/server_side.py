@@ -34,6 +34,9 @@ $body$;
 
 create schema diff;
 
+-- Where each worker's turns go on. Marks of time are not kept: they rely on a clock that does not stand.
+create table diff.marks (worker bigint primary key, mark jsonb not null);
+
 create function diff.tick() returns integer language plpgsql as $body$
 begin
   update jet.pulse set late_at = '-infinity';
