@@ -8,6 +8,7 @@ from random import Random
 
 from random_effects import BUDGET, Fields, Spawnable, State, walk
 from random_expressions import ENUMS, KINDS, OTHERS, Expressions, Name, literal
+from random_limits import limits
 from random_trees import FREE, HAILS, Kin, plain_spawn
 
 
@@ -39,8 +40,11 @@ def module(name: str, machines: int, chance: Random) -> Module:
         found.append(_Machine(f"m{number}", made, [each.spawnable for each in found[-6:]], chance))
     for machine in found:
         machine.parents = machine.fertile or any(machine.spawnable in each.kids for each in found)
-    made.machines += (machine.text() for machine in found)
+    texts = [machine.text() for machine in found]
     made.stubs += (machine.stub() for machine in found)
+    made.machines += (
+        machine.limited(text, Random(f"{name} {text}")) for machine, text in zip(found, texts, strict=True)
+    )
     return made
 
 
@@ -134,6 +138,16 @@ class _Machine(Kin):
         ]
         lines += self._body()
         return "\n".join([*lines, "}"])
+
+    def limited(self, text: str, chance: Random) -> str:
+        """The text with limits, where workers have something to claim. Their chance is their own: they change nothing
+        else."""
+        if self.style == "gate" or not (
+            self.style == "task" or any(each.role in {"queue", "step"} for each in self.flat)
+        ):
+            return text
+        head, _, rest = text.partition("\n")
+        return "\n".join([head, *limits(self.params, chance), rest])
 
     def stub(self) -> str:
         """A plain machine with the same params, and a queue to begin with if this one has."""
