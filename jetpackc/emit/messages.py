@@ -220,9 +220,8 @@ def _sort_out(shape: Shape) -> list[str]:
         lines.append("continue queue when (v_one -> 'passed') is not null;")
     for event, leaves in ((DONE, company.hears_done), (UPDATE, company.updates)):
         if company.told and (leaves or event == DONE):
-            lines.append(
-                f"continue queue when v_one ->> 'event' = '{event}' and new.state not in ({shape.listed(leaves)});"
-            )
+            elsewhere = f" and new.state not in ({shape.listed(leaves)})" if leaves else ""
+            lines.append(f"continue queue when v_one ->> 'event' = '{event}'{elsewhere};")
     if company.told and company.flushes:
         lines.append(
             f"continue queue when v_one ->> 'event' = '{FLUSHED}' and (not v_fell or new.state not in ({shape.listed(company.flushes)})"

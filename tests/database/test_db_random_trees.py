@@ -69,6 +69,22 @@ machine counter {
   state calm { on PLUS { set log = log ++ "c" increment n }  on STOP -> done }
   final state done
 }
+
+machine leaf {
+  initial state open { on STOP -> done }
+  final state done
+}
+
+machine listener {
+  var told: int = 0
+  initial state open { on GO { spawn leaf() }  on CHILD_DONE { increment told }  on STOP -> done }
+  final state done
+}
+
+machine tally {
+  initial state open { on GO { spawn leaf() }  on SEE when children.count(done) == 1 -> seen }
+  final state seen
+}
 """
 
 
@@ -122,3 +138,15 @@ def test_an_event_that_moves_a_stuck_task_on_gives_back_what_came_meanwhile(db: 
     assert (db.task("counter", counter).log, db.task("counter", counter).n) == ("ccc", 4)
     waiting = db.value("select (select count(*) from jet.inbox) + (select count(*) from jet.parked)")
     assert waiting == 0
+
+
+def test_a_child_that_ends_is_no_event_to_a_parent_that_only_counts_it(db: Db) -> None:
+    for parent in ("listener", "tally"):
+        db.send(parent, db.create(parent), "GO")
+    for leaf in db.rows(f"select id from {db.name('leaf')}"):
+        db.send("leaf", leaf.id, "STOP")
+    pump(db, "listener", "tally")
+    assert db.value(f"select told from {db.name('listener')}") == 1
+    id = db.value(f"select id from {db.name('tally')}")
+    assert db.send("tally", id, "SEE").state == "seen"
+    assert [hop.event for hop in db.hops("tally", id)] == [None, "GO", "SEE"]
